@@ -1,0 +1,81 @@
+//! SHA-256 as lower-case hex, and comparison in constant time.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use subtle::ConstantTimeEq;
+
+/// SHA-256 of what comes piece by piece.
+#[derive(Clone)]
+pub struct Sha256(Context);
+
+impl Sha256 {
+    /// Nothing digested yet.
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// Adds octets.
+    pub fn update(&mut self, octets: &[u8]) {
+        self.0.update(octets);
+    }
+
+    /// The digest, 64 lower-case hex digits.
+    pub fn finish_hex(self) -> String {
+        hex::encode(self.0.finish())
+    }
+
+    /// The digest, 32 octets.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finish().as_ref().try_into().expect("SHA-256 has 32 octets")
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256")
+    }
+}
+
+/// SHA-256 of the octets, 32 octets.
+pub fn sha256(octets: &[u8]) -> [u8; 32] {
+    digest(&SHA256, octets).as_ref().try_into().expect("SHA-256 has 32 octets")
+}
+
+/// SHA-256 of the octets, 64 lower-case hex digits.
+pub fn sha256_hex(octets: &[u8]) -> String {
+    hex::encode(sha256(octets))
+}
+
+/// Whether both are equal, in a time that depends on their lengths alone.
+pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_give_the_digest_of_the_whole() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let mut pieces = Sha256::new();
+        pieces.update(b"a");
+        pieces.update(b"bc");
+        assert_eq!(pieces.finish_hex(), abc);
+        assert_eq!(sha256_hex(b"abc"), abc);
+    }
+
+    #[test]
+    fn constant_time_eq_tells_length_and_content() {
+        assert!(constant_time_eq(b"same", b"same"));
+        assert!(!constant_time_eq(b"same", b"sane"));
+        assert!(!constant_time_eq(b"same", b"sam"));
+    }
+}

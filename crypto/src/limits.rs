@@ -1,0 +1,22 @@
+//! The bounds of this crate: each with its reason and what happens at the bound.
+
+/// SSRCs that one SRTP direction remembers. A line carries one, rarely two (transfer, re-INVITE). At the bound an
+/// `Inbound` forgets the SSRC unheard for longest (only authenticated packets get that far; its replay window goes with
+/// it), an `Outbound` refuses, because forgetting what was sent could repeat a key stream.
+pub const SRTP_SOURCES: usize = 4;
+
+/// Packets of the replay window (RFC 3711 3.3.2 asks for at least 64): 2.5 s at 20 ms. Older ones are refused as `TooOld`.
+pub const REPLAY_WINDOW: u64 = 128;
+
+/// Octets of an MKI at most (RFC 4568 6.1). Beyond: refused when the keys are set up.
+pub const MKI_OCTETS: usize = 128;
+
+/// A sequence number so far from the last one makes the roll-over counter doubtful: a second guess is tried then.
+pub const DOUBTFUL_JUMP: u64 = 1 << 14;
+
+/// Octets of the longest AEAD packet whose ciphertext is kept aside for that second guess. Longer ones (no audio is) get one guess.
+pub const SECOND_GUESS_OCTETS: usize = 2048;
+
+/// Octets of a chunk before sealing, at most. A reader of a spool refuses longer frames as malformed; `seal` asserts it,
+/// because the writer's buffer (tens of KiB) is far below.
+pub const CHUNK_PLAIN_OCTETS: usize = 16 << 20;

@@ -1,0 +1,106 @@
+//! The receiving direction: which index a packet has, whether it was seen, whether it is authentic.
+
+use super::{
+    SrtpError, Suite,
+    cipher::Cipher,
+    sources::{Sources, Window},
+    wire::{self, ENCRYPTED, RtpClear},
+};
+use crate::limits::{MKI_OCTETS, SECOND_GUESS_OCTETS};
+
+/// Unprotects the RTP and RTCP of one direction of one m-line.
+///
+/// A stream may be joined late. Nothing on the wire says how often its sequence number has rolled over: the first packet
+/// of an SSRC is tried with the roll-over counter given by [`Inbound::set_roc`] (0 at first) and with the one after it (a
+/// stream that began shortly before a roll-over and whose first packets were lost). The same second guess is tried after a
+/// jump so long that the counter became doubtful, such as an outage of many minutes.
+pub struct Inbound {
+    cipher: Cipher,
+    mki_len: usize,
+    roc: u32,
+    rtp: Sources,
+    rtcp: Sources,
+}
+
+impl Inbound {
+    /// Sets up the keys. `key_salt` is the decoded `inline:` parameter; `mki_len` the octets of the MKI in each packet,
+    /// 0 without. Fails when either has an impossible length.
+    pub fn new(suite: Suite, key_salt: &[u8], mki_len: usize) -> Result<Self, SrtpError> {
+        if mki_len > MKI_OCTETS {
+            return Err(SrtpError::MkiLength(mki_len));
+        }
+        let cipher = Cipher::new(suite, key_salt)?;
+        Ok(Self { cipher, mki_len, roc: 0, rtp: Sources::none(), rtcp: Sources::none() })
+    }
+
+    /// The roll-over counter to try first for an SSRC not heard yet: for a stream joined late whose age is known.
+    pub fn set_roc(&mut self, roc: u32) {
+        self.roc = roc;
+    }
+
+    /// Authenticates and decrypts an SRTP packet in place. The plain packet, header included, is the first `Ok(n)` octets.
+    pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let clear = wire::rtp(packet)?;
+        if packet.len() < clear.len + self.cipher.rtp_overhead() + self.mki_len {
+            return Err(SrtpError::Malformed);
+        }
+        let known = self.rtp.find(clear.ssrc);
+        let index = match known {
+            Some(window) => window.estimate(clear.sequence),
+            None => u64::from(self.roc) << 16 | u64::from(clear.sequence),
+        };
+        if known.is_none_or(|window| window.is_doubtful(index)) {
+            return self.unprotect_doubtful(packet, clear, index);
+        }
+        self.try_index(packet, clear, index)
+    }
+
+    /// Authenticates an SRTCP packet and decrypts it in place. A packet that claims not to be encrypted (E = 0) is
+    /// authenticated like any other.
+    pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let ssrc = wire::rtcp_ssrc(packet)?;
+        if packet.len() < wire::RTCP_CLEAR + self.cipher.rtcp_overhead() + self.mki_len {
+            return Err(SrtpError::Malformed);
+        }
+        let word = self.cipher.rtcp_word(packet, self.mki_len);
+        let index = u64::from(word & !ENCRYPTED);
+        let known = self.rtcp.find(ssrc);
+        known.map_or(Ok(()), |window| window.check(index))?;
+        let plain = self.cipher.open_rtcp(packet, ssrc, self.mki_len, word)?;
+        self.rtcp.keep(ssrc, known.map_or(Window::begin(index), |window| window.accept(index)));
+        Ok(plain)
+    }
+
+    fn try_index(&mut self, packet: &mut [u8], clear: RtpClear, index: u64) -> Result<usize, SrtpError> {
+        if index >> 48 != 0 {
+            return Err(SrtpError::Exhausted);
+        }
+        let known = self.rtp.find(clear.ssrc);
+        known.map_or(Ok(()), |window| window.check(index))?;
+        let plain = self.cipher.open_rtp(packet, clear, self.mki_len, index)?;
+        self.rtp.keep(clear.ssrc, known.map_or(Window::begin(index), |window| window.accept(index)));
+        Ok(plain)
+    }
+
+    /// Tries the index, then the same one a roll-over later. AEAD destroys what it cannot open, hence the copy.
+    #[cold]
+    fn unprotect_doubtful(&mut self, packet: &mut [u8], clear: RtpClear, index: u64) -> Result<usize, SrtpError> {
+        let mut kept = [0; SECOND_GUESS_OCTETS];
+        let Some(kept) = kept.get_mut(..packet.len()) else {
+            return self.try_index(packet, clear, index);
+        };
+        kept.copy_from_slice(packet);
+        let first = self.try_index(packet, clear, index);
+        if first.is_ok() {
+            return first;
+        }
+        packet.copy_from_slice(kept);
+        self.try_index(packet, clear, index + (1 << 16)).or(first)
+    }
+
+    /// What is remembered, to show that nothing changed.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> (Sources, Sources) {
+        (self.rtp, self.rtcp)
+    }
+}

@@ -1,0 +1,145 @@
+//! Session keys from the master key: AES in counter mode as the pseudo-random function (RFC 3711 4.3, 6188 3, 7714 11).
+
+use aes::cipher::{
+    BlockCipher, BlockEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, consts::U16,
+};
+use aes::{Aes128, Aes256};
+use ctr::{CtrCore, flavors::Ctr128BE};
+use zeroize::Zeroizing;
+
+use super::{SrtpError, Suite};
+
+/// Key derivation labels (RFC 3711 4.3.1, 4.3.2).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Label {
+    RtpKey = 0,
+    RtpAuth = 1,
+    RtpSalt = 2,
+    RtcpKey = 3,
+    RtcpAuth = 4,
+    RtcpSalt = 5,
+}
+
+/// An AES key schedule of either length.
+#[expect(clippy::large_enum_variant, reason = "256 octets a line; a pointer would cost every packet a cache miss")]
+pub(super) enum BlockKey {
+    /// AES-128.
+    Short(Aes128),
+    /// AES-256.
+    Long(Aes256),
+}
+
+impl BlockKey {
+    /// The schedule of a 16- or 32-octet key, as the suite's lengths guarantee.
+    fn new(key: &[u8]) -> Self {
+        if key.len() == 32 { Self::Long(Aes256::new(key.into())) } else { Self::Short(Aes128::new(key.into())) }
+    }
+
+    /// Exclusive-ors the key stream that begins at counter block `iv` into `octets`.
+    pub(super) fn apply(&self, iv: &[u8; 16], octets: &mut [u8]) {
+        match self {
+            Self::Short(aes) => key_stream(aes, iv).apply_keystream(octets),
+            Self::Long(aes) => key_stream(aes, iv).apply_keystream(octets),
+        }
+    }
+}
+
+fn key_stream<'aes, C>(aes: &'aes C, iv: &[u8; 16]) -> StreamCipherCoreWrapper<CtrCore<&'aes C, Ctr128BE>>
+where
+    C: BlockEncrypt + BlockCipher + BlockSizeUser<BlockSize = U16>,
+{
+    StreamCipherCoreWrapper::from_core(CtrCore::inner_iv_init(aes, iv.into()))
+}
+
+/// The master key and salt of one direction, ready to derive session keys.
+pub(super) struct Master {
+    block: BlockKey,
+    salt: Zeroizing<[u8; 14]>,
+}
+
+impl Master {
+    /// Splits `key_salt` as the suite lays it out. A 12-octet salt is filled up with zero octets at its end (RFC 7714 11).
+    pub(super) fn new(suite: Suite, key_salt: &[u8]) -> Result<Self, SrtpError> {
+        if key_salt.len() != suite.key_salt_len() {
+            let (expected, got) = (suite.key_salt_len(), key_salt.len());
+            return Err(SrtpError::KeyLength { suite: suite.name(), expected, got });
+        }
+        let (key, given) = key_salt.split_at(suite.key_len());
+        let mut salt = Zeroizing::new([0; 14]);
+        salt[..given.len()].copy_from_slice(given);
+        Ok(Self { block: BlockKey::new(key), salt })
+    }
+
+    /// The session encryption key for that label, as long as the master key (RFC 6188 3.1).
+    pub(super) fn block_key(&self, suite: Suite, label: Label) -> BlockKey {
+        BlockKey::new(&self.derive::<32>(label)[..suite.key_len()])
+    }
+
+    /// `LEN` octets for that label, key derivation rate 0.
+    pub(super) fn derive<const LEN: usize>(&self, label: Label) -> Zeroizing<[u8; LEN]> {
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&*self.salt);
+        iv[7] ^= label as u8;
+        let mut octets = Zeroizing::new([0; LEN]);
+        self.block.apply(&iv, &mut *octets);
+        octets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        hex::decode(text.replace(' ', "")).unwrap()
+    }
+
+    #[test]
+    fn rfc_3711_b2_key_stream() {
+        let key = BlockKey::new(&hex("2B7E151628AED2A6ABF7158809CF4F3C"));
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
+        let mut stream = [0; 48];
+        key.apply(&iv, &mut stream);
+        let expected =
+            "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
+        assert_eq!(stream.to_vec(), hex(expected));
+    }
+
+    #[test]
+    fn rfc_3711_b3_session_keys() {
+        let master = hex("E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6");
+        let master = Master::new(Suite::AesCm128Sha1_80, &master).unwrap();
+        assert_eq!(master.derive::<16>(Label::RtpKey).to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(master.derive::<14>(Label::RtpSalt).to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
+        let auth = "CEBE321F6FF7716B6FD4AB49AF256A15 6D38BAA4";
+        assert_eq!(master.derive::<20>(Label::RtpAuth).to_vec(), hex(auth));
+    }
+
+    #[test]
+    fn rfc_6188_key_stream_and_session_keys() {
+        let key = BlockKey::new(&hex("57f82fe3613fd170a85ec93c40b1f092 2ec4cb0dc025b58272147cc438944a98"));
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd"));
+        let mut stream = [0; 32];
+        key.apply(&iv, &mut stream);
+        assert_eq!(stream.to_vec(), hex("92bdd28a93c3f52511c677d08b5515a4 9da71b2378a854f67050756ded165bac"));
+
+        let master = "f0f04914b513f2763a1b1fa130f10e29 98f6f6e43e4309d1e622a0e332b9f1b6 3b04803de51ee7c96423ab5b78d2";
+        let master = Master::new(Suite::AesCm256Sha1_80, &hex(master)).unwrap();
+        let key = "5ba1064e30ec51613cad926c5a28ef73 1ec7fb397f70a960653caf06554cd8c4";
+        assert_eq!(master.derive::<32>(Label::RtpKey).to_vec(), hex(key));
+        assert_eq!(master.derive::<14>(Label::RtpSalt).to_vec(), hex("fa31791685ca444a9e07c6c64e93"));
+        let auth = "fd9c32d39ed5fbb5a9dc96b30818454d 1313dc05";
+        assert_eq!(master.derive::<20>(Label::RtpAuth).to_vec(), hex(auth));
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused() {
+        for (suite, len) in [(Suite::AesCm128Sha1_80, 46), (Suite::AeadAes128Gcm, 30), (Suite::AeadAes256Gcm, 0)] {
+            let refused = Master::new(suite, &vec![0; len]).err();
+            let expected = suite.key_salt_len();
+            assert_eq!(refused, Some(SrtpError::KeyLength { suite: suite.name(), expected, got: len }));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The JSON of the API (DESIGN section 5): times in RFC 3339, positions in milliseconds from the start.
+
+use std::collections::BTreeMap;
+
+use model::{Fact, Gap, MediaObject, Party, Timestamp};
+use serde::Serialize;
+use storage_core::view::{RecordingView, TrackView, WarningView};
+
+/// One recording.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recording<'a> {
+    id: String,
+    record_id: Option<&'a str>,
+    state: &'static str,
+    started_at: String,
+    ended_at: Option<String>,
+    duration_ms: Option<u64>,
+    call_uuid: Option<&'a str>,
+    conn_id: Option<&'a str>,
+    profile: &'a str,
+    parties: Vec<PartyShape<'a>>,
+    tracks: Vec<Track<'a>>,
+    media: Vec<Media<'a>>,
+    flags: &'a [String],
+    /// Names only; what is known beyond stands in `warning_details`.
+    warnings: Vec<&'a str>,
+    warning_details: &'a [WarningView],
+    correlation: &'a BTreeMap<String, String>,
+    user_data: &'a BTreeMap<String, String>,
+    labels: &'a [String],
+    held: bool,
+    paused: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PartyShape<'a> {
+    address: &'a str,
+    name: Option<&'a str>,
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<&'a str>,
+    tracks: Vec<u16>,
+}
+
+#[derive(Debug, Serialize)]
+struct Track<'a> {
+    track: u16,
+    label: Option<&'a str>,
+    party: Option<&'a str>,
+    codec: &'a str,
+    srtp: bool,
+    packets: u64,
+    lost: u64,
+    late: u64,
+    duplicate: u64,
+    reordered: u64,
+    ssrc_changes: u64,
+    kernel_drops: u64,
+    gaps: Vec<GapShape>,
+}
+
+/// A gap, from the start of the recording.
+#[derive(Debug, Serialize)]
+pub(crate) struct GapShape {
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    pub(crate) cause: model::GapCause,
+}
+
+#[derive(Debug, Serialize)]
+struct Media<'a> {
+    format: &'a str,
+    bytes: u64,
+    sha256: &'a str,
+}
+
+impl<'a> Recording<'a> {
+    pub(crate) fn of(view: &'a RecordingView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            record_id: view.record_id.as_deref(),
+            state: view.state.name(),
+            started_at: view.started_at.to_string(),
+            ended_at: view.ended_at.map(|at| at.to_string()),
+            duration_ms: view.duration_ms,
+            call_uuid: view.call_uuid.as_deref(),
+            conn_id: view.conn_id.as_deref(),
+            profile: &view.profile,
+            parties: view.parties.iter().map(party).collect(),
+            tracks: view.tracks.iter().map(|track| self::track(track, view.zero())).collect(),
+            media: view.media.iter().map(media).collect(),
+            flags: &view.flags,
+            warnings: view.warnings.iter().map(|warning| warning.name.as_str()).collect(),
+            warning_details: &view.warnings,
+            correlation: &view.correlation,
+            user_data: &view.user_data,
+            labels: &view.labels,
+            held: view.is_held,
+            paused: view.is_paused,
+        }
+    }
+}
+
+fn party(party: &Party) -> PartyShape<'_> {
+    PartyShape {
+        address: party.address.reveal(),
+        name: party.name.as_ref().map(|name| name.reveal().as_str()),
+        role: party.role.as_deref(),
+        also: party.also.iter().map(|address| address.reveal().as_str()).collect(),
+        tracks: party.tracks.iter().map(|track| track.0).collect(),
+    }
+}
+
+fn track(track: &TrackView, zero: Timestamp) -> Track<'_> {
+    let counters = track.counters.unwrap_or_default();
+    Track {
+        track: track.no.0,
+        label: track.label.as_deref(),
+        party: track.party.as_deref(),
+        codec: &track.codec,
+        srtp: track.srtp,
+        packets: counters.received,
+        lost: counters.lost,
+        late: counters.late,
+        duplicate: counters.duplicate,
+        reordered: counters.reordered,
+        ssrc_changes: counters.ssrc_changes,
+        kernel_drops: counters.kernel_drops,
+        gaps: track.gaps.iter().map(|gap| self::gap(gap, zero)).collect(),
+    }
+}
+
+/// The gap on the recording's own clock.
+pub(crate) fn gap(gap: &Gap, zero: Timestamp) -> GapShape {
+    let from_ms = gap.from.millis_since(zero);
+    GapShape { from_ms, to_ms: gap.to.millis_since(zero).max(from_ms), cause: gap.cause }
+}
+
+fn media(object: &MediaObject) -> Media<'_> {
+    Media { format: &object.format, bytes: object.bytes, sha256: &object.sha256 }
+}
+
+/// One page of something.
+#[derive(Debug, Serialize)]
+pub(crate) struct PageShape<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
+}
+
+/// One audit fact.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuditShape<'a> {
+    n: u64,
+    at: String,
+    actor: ActorShape<'a>,
+    action: &'a str,
+    recording: Option<String>,
+    detail: Option<&'a str>,
+    source: Option<&'a str>,
+    result: model::AuditResult,
+}
+
+#[derive(Debug, Serialize)]
+struct ActorShape<'a> {
+    id: &'a str,
+    role: Option<&'static str>,
+}
+
+impl<'a> AuditShape<'a> {
+    /// None when the fact is no audit fact.
+    pub(crate) fn of(number: u64, fact: &'a Fact) -> Option<Self> {
+        let Fact::Audited(audit) = fact else { return None };
+        Some(Self {
+            n: number,
+            at: audit.at.to_string(),
+            actor: ActorShape { id: &audit.actor.id, role: audit.actor.role.map(model::Role::name) },
+            action: &audit.action,
+            recording: audit.recording.map(|id| id.to_string()),
+            detail: audit.detail.as_ref().map(|detail| detail.reveal().as_str()),
+            source: audit.source.as_deref(),
+            result: audit.result,
+        })
+    }
+}

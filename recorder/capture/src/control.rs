@@ -1,0 +1,199 @@
+//! The handle of the capture shell: what the rest of the house asks of it.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use crypto::seal::ChunkKey;
+use model::{GapCause, OpenTrack, Report, RetuneTrack, TrackId};
+use prometheus::Registry;
+use storage_core::ports::SpoolSink;
+use thiserror::Error;
+
+use crate::{
+    clock,
+    config::Config,
+    keeping::Gate,
+    mailbox::{Mailbox, Order},
+    metrics::Metrics,
+    opening, srtp,
+    worker::{Shared, Worker},
+};
+
+/// Why capture cannot start.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// A metric of that name is registered already.
+    #[error("capture metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The system gives no thread.
+    #[error("capture worker {worker}: {source}")]
+    Thread {
+        /// Number of the worker.
+        worker: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The running capture shell. Every method returns at once; what came of it is told as a [`Report`].
+pub struct Capture {
+    shared: Arc<Shared>,
+    workers: Vec<Arc<Mailbox>>,
+    /// Which worker owns a track, and its pause gate.
+    tracks: Mutex<HashMap<TrackId, Place>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Place {
+    worker: usize,
+    gate: Arc<Gate>,
+}
+
+impl Capture {
+    /// Starts the workers.
+    ///
+    /// `reports` is called from the workers, and from the caller of [`Capture::open`]; it must not block and must not
+    /// call back into capture. `spool` gets the sealed chunks.
+    ///
+    /// # Errors
+    /// [`CaptureError`] when a metric is registered twice or no thread can be had; nothing is left running then.
+    pub fn start(
+        config: &Config,
+        spool: Arc<dyn SpoolSink>,
+        reports: Arc<dyn Fn(Report) + Send + Sync>,
+        registry: &Registry,
+    ) -> Result<Self, CaptureError> {
+        let metrics = Metrics::register(registry)?;
+        let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics });
+        let mut capture = Self { shared, workers: Vec::new(), tracks: Mutex::default(), threads: Mutex::default() };
+        for worker in 0..config.workers {
+            let mailbox = Arc::new(Mailbox::default());
+            let (shared, orders) = (Arc::clone(&capture.shared), Arc::clone(&mailbox));
+            let thread = thread::Builder::new()
+                .name(format!("capture-{worker}"))
+                .spawn(move || Worker::run(worker, shared, orders))
+                .map_err(|source| CaptureError::Thread { worker, source })?;
+            capture.workers.push(mailbox);
+            capture.threads().push(thread);
+        }
+        Ok(capture)
+    }
+
+    /// Binds the ports and gives the track to the least loaded worker. Answered by [`Report::TrackOpened`], after
+    /// which nothing that arrives is missed, or by [`Report::TrackRefused`].
+    pub fn open(&self, order: OpenTrack, key: Arc<ChunkKey>) {
+        let track = order.track;
+        let report = match self.try_open(&order, key) {
+            Ok(()) => Report::TrackOpened { track },
+            Err(cause) => {
+                self.shared.metrics.tracks_refused.inc();
+                tracing::warn!(%track, %cause, "track refused");
+                Report::TrackRefused { track, cause }
+            }
+        };
+        (self.shared.reports)(report);
+    }
+
+    /// The session was renegotiated. Keys that cannot be used leave those before them in force.
+    pub fn retune(&self, order: RetuneTrack) {
+        let RetuneTrack { track, source, srtp_remote, codecs } = order;
+        let keys = match srtp_remote.as_ref().map(srtp::inbound).transpose() {
+            Ok(keys) => keys.map(Box::new),
+            Err(cause) => {
+                tracing::warn!(%track, %cause, "new SRTP keys are unusable");
+                None
+            }
+        };
+        self.send(track, Order::Retune { track, source, keys, codecs });
+    }
+
+    /// Nothing that arrives after this call is kept, until resumed; the span becomes a gap.
+    pub fn pause(&self, track: TrackId, cause: GapCause) {
+        let at = clock::wall_nanos();
+        if let Some(place) = self.tracks().get(&track) {
+            place.gate.shut(at);
+        }
+        self.send(track, Order::Pause { track, cause, at });
+    }
+
+    /// Keeps again.
+    pub fn resume(&self, track: TrackId) {
+        let at = clock::wall_nanos();
+        if let Some(place) = self.tracks().get(&track) {
+            place.gate.lift(at);
+        }
+        self.send(track, Order::Resume { track, at });
+    }
+
+    /// Drains, flushes and lets go; answered by [`Report::TrackClosed`], after which the ports are free.
+    pub fn close(&self, track: TrackId) {
+        self.send(track, Order::Close { track });
+        self.tracks().remove(&track);
+    }
+
+    /// Closes what is open (each track is reported) and ends the workers. Returns when they are gone.
+    pub fn shutdown(&self) {
+        for worker in &self.workers {
+            worker.stop();
+        }
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in &threads {
+            thread.thread().unpark();
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a capture worker ended by panic");
+            }
+        }
+        self.tracks().clear();
+    }
+
+    fn try_open(&self, order: &OpenTrack, key: Arc<ChunkKey>) -> Result<(), String> {
+        if self.tracks().contains_key(&order.track) {
+            return Err("the track is open already".into());
+        }
+        let (worker, mailbox) = (self.workers.iter().enumerate())
+            .min_by_key(|(_, mailbox)| mailbox.tracks())
+            .filter(|(_, mailbox)| mailbox.reserve())
+            .ok_or("no worker has room")?;
+        let gate = Arc::new(Gate::open());
+        let opened = opening::open(order, key, Arc::clone(&gate), &self.shared.config).and_then(|track| {
+            mailbox.put(Order::Adopt(Box::new(track))).map_err(|_| "capture is stopping or its queue is full".into())
+        });
+        if opened.is_err() {
+            mailbox.release();
+        }
+        opened?;
+        self.tracks().insert(order.track, Place { worker, gate });
+        Ok(())
+    }
+
+    fn send(&self, track: TrackId, order: Order) {
+        let Some(worker) = self.tracks().get(&track).map(|place| place.worker) else {
+            tracing::debug!(%track, "order for a track that is not open");
+            return;
+        };
+        if self.workers[worker].put(order).is_err() {
+            self.shared.metrics.orders_dropped.inc();
+            tracing::error!(%track, worker, "capture worker takes no orders");
+        }
+    }
+
+    fn tracks(&self) -> MutexGuard<'_, HashMap<TrackId, Place>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}

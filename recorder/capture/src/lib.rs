@@ -1,0 +1,35 @@
+//! The capture shell: RTP and RTCP sockets, and the pinned threads that drain them into sealed chunks.
+//!
+//! ```text
+//! datagram -> source -> unprotect -> view -> count -> chunk -> seal -> spool
+//! ```
+//!
+//! [`Capture::open`] binds a port pair and hands it to a worker; from then on a packet is touched by that one thread
+//! only. A worker never waits: what nobody takes from it becomes a recorded gap. What happened is told through the
+//! `reports` closure given to [`Capture::start`].
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod affinity;
+mod clock;
+mod config;
+mod control;
+mod gaps;
+mod keeping;
+mod limits;
+mod mailbox;
+mod metrics;
+mod opening;
+mod progress;
+mod recvmmsg;
+mod rtcp;
+mod socket;
+mod source;
+mod srtp;
+#[cfg(test)]
+mod tests;
+mod track;
+mod worker;
+
+pub use config::{ClearSdes, Config, ConfigError, PortRange, SrtpPolicy};
+pub use control::{Capture, CaptureError};

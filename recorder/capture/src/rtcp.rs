@@ -1,0 +1,153 @@
+//! The RTCP side of a track: whom receiver reports go to, when, and under which key.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use crypto::srtp::Outbound;
+use media::rtcp::{self, ReportBlock};
+
+use crate::socket::Socket;
+
+/// Receiver reports of one track.
+pub(crate) struct Reporter {
+    ssrc: u32,
+    cname: String,
+    /// Where RTCP was heard from: symmetric RTCP (RFC 4961) goes back there.
+    heard: Option<SocketAddr>,
+    /// Where the offer wants it, until something was heard.
+    offered: Option<SocketAddr>,
+    protection: Protection,
+    interval: Duration,
+    next: Instant,
+    dice: Dice,
+}
+
+/// How what we send is protected.
+pub(crate) enum Protection {
+    /// The line is plain RTP.
+    Clear,
+    /// The line is SRTP, and this is our key.
+    Srtcp(Box<Outbound>),
+    /// The line is SRTP, and we have no key: nothing is sent, least of all in clear.
+    Mute,
+}
+
+/// Identity and chance of one track, drawn once when it is opened.
+pub(crate) struct Seed {
+    /// Our SSRC.
+    pub(crate) ssrc: u32,
+    /// 96 random bits as hex (RFC 7022 4.2).
+    pub(crate) cname: String,
+    /// For the spread of the intervals.
+    pub(crate) dice: u64,
+}
+
+impl Seed {
+    pub(crate) const OCTETS: usize = 24;
+
+    pub(crate) fn new(entropy: [u8; Self::OCTETS]) -> Self {
+        let number = |octets: &[u8]| octets.iter().fold(0, |sum: u64, octet| sum << 8 | u64::from(*octet));
+        let cname = entropy[..12].iter().map(|octet| format!("{octet:02x}")).collect();
+        Self { ssrc: number(&entropy[12..16]) as u32, cname, dice: number(&entropy[16..]) }
+    }
+}
+
+impl Reporter {
+    pub(crate) fn new(seed: Seed, protection: Protection, interval: Duration, now: Instant) -> Self {
+        let mut dice = Dice(seed.dice | 1);
+        // The first one comes at half the interval (RFC 3550 6.2).
+        let next = now + dice.spread(interval / 2);
+        Self { ssrc: seed.ssrc, cname: seed.cname, heard: None, offered: None, protection, interval, next, dice }
+    }
+
+    /// The session says where RTCP goes; what was heard from an earlier place is forgotten when the source moved.
+    pub(crate) fn offer(&mut self, to: Option<SocketAddr>, has_moved: bool) {
+        self.offered = to;
+        if has_moved {
+            self.heard = None;
+        }
+    }
+
+    /// The line became SRTP and we have no key for it.
+    pub(crate) fn mute(&mut self) {
+        self.protection = Protection::Mute;
+    }
+
+    /// RTCP of this line was accepted from there.
+    pub(crate) fn heard(&mut self, from: SocketAddr) {
+        self.heard = Some(from);
+    }
+
+    /// Whether a report is due; if so, when the next one is has been drawn.
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + self.dice.spread(self.interval);
+        true
+    }
+
+    /// Sends a receiver report; whether one left.
+    pub(crate) fn report(&mut self, socket: &Socket, block: Option<ReportBlock>) -> bool {
+        let report = rtcp::receiver_report(self.ssrc, &self.cname, block);
+        self.send(socket, report)
+    }
+
+    /// Says that we leave (RFC 3550 6.3.7); whether it left.
+    pub(crate) fn bye(&mut self, socket: &Socket) -> bool {
+        let bye = rtcp::bye(self.ssrc, &self.cname);
+        self.send(socket, bye)
+    }
+
+    fn send(&mut self, socket: &Socket, mut octets: Vec<u8>) -> bool {
+        let Some(to) = self.heard.or(self.offered).filter(|to| socket.can_reach(*to)) else { return false };
+        match &mut self.protection {
+            Protection::Clear => {}
+            Protection::Srtcp(outbound) => {
+                if outbound.protect_rtcp(&mut octets).is_err() {
+                    return false;
+                }
+            }
+            Protection::Mute => return false,
+        }
+        socket.send(&octets, to)
+    }
+}
+
+/// xorshift64*: spreads reports so that a thousand tracks opened at once do not report at once. Not for secrets.
+struct Dice(u64);
+
+impl Dice {
+    /// Between half and one and a half of `mean`.
+    fn spread(&mut self, mean: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let share = (self.0 >> 40) as f64 / (1_u64 << 24) as f64;
+        mean.mul_f64(0.5 + share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_spread_and_stay_within_their_bounds() {
+        let mut dice = Dice(7);
+        let mean = Duration::from_secs(5);
+        let drawn: Vec<_> = (0..1_000).map(|_| dice.spread(mean)).collect();
+        assert!(drawn.iter().all(|drawn| (mean / 2..=mean * 3 / 2).contains(drawn)));
+        let average = drawn.iter().sum::<Duration>() / 1_000;
+        assert!((average.as_secs_f64() - 5.0).abs() < 0.2, "{average:?}");
+    }
+
+    #[test]
+    fn a_seed_names_nobody_and_fills_everything() {
+        let seed = Seed::new(std::array::from_fn(|index| index as u8));
+        assert_eq!(seed.cname, "000102030405060708090a0b");
+        assert_eq!((seed.ssrc, seed.dice), (0x0c0d_0e0f, 0x1011_1213_1415_1617));
+    }
+}

@@ -1,0 +1,79 @@
+//! One UDP socket of a track: bound for itself alone, stamped by the kernel, never blocking.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::AsFd,
+};
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use crate::recvmmsg::{self, Batch};
+
+/// A bound socket.
+pub(crate) struct Socket {
+    socket: socket2::Socket,
+    address: SocketAddr,
+}
+
+impl Socket {
+    /// Binds `address` with room for `buffer` octets of kernel memory. No address reuse: a port that somebody else
+    /// holds must be refused, not shared.
+    pub(crate) fn bind(address: SocketAddr, buffer: usize) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        // The kernel doubles what it is asked for, and silently caps it at net.core.rmem_max.
+        socket.set_recv_buffer_size(buffer / 2)?;
+        recvmmsg::stamp_arrivals(socket.as_fd())?;
+        socket.bind(&SockAddr::from(address))?;
+        Ok(Self { socket, address })
+    }
+
+    /// Takes what waits, at most a batch.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
+        batch.receive(self.socket.as_fd())
+    }
+
+    /// Sends one datagram; whether it left.
+    pub(crate) fn send(&self, octets: &[u8], to: SocketAddr) -> bool {
+        self.socket.send_to(octets, &SockAddr::from(to)).is_ok()
+    }
+
+    /// Datagrams the kernel dropped so far.
+    pub(crate) fn dropped(&self) -> Option<u32> {
+        recvmmsg::dropped(self.socket.as_fd())
+    }
+
+    /// Whether datagrams sent to `to` could reach a peer. Offers carry placeholders (quirk Q-SDP): wildcards,
+    /// groups, port 0, the peer's own loopback.
+    pub(crate) fn can_reach(&self, to: SocketAddr) -> bool {
+        let broadcast = matches!(to.ip(), IpAddr::V4(v4) if v4.is_broadcast());
+        let foreign_loopback = to.ip().is_loopback() && !self.address.ip().is_loopback();
+        to.port() != 0
+            && to.is_ipv4() == self.address.is_ipv4()
+            && !to.ip().is_unspecified()
+            && !to.ip().is_multicast()
+            && !broadcast
+            && !foreign_loopback
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_never_sent_to() {
+        let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), 65_536).unwrap();
+        for to in ["0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000", "192.0.2.1:0", "[::1]:5000"] {
+            assert!(!socket.can_reach(to.parse().unwrap()), "{to}");
+        }
+        assert!(socket.can_reach("127.0.0.1:5000".parse().unwrap()));
+        let open = Socket::bind("0.0.0.0:0".parse().unwrap(), 65_536).unwrap();
+        assert!(!open.can_reach("127.0.0.1:5000".parse().unwrap()));
+        assert!(open.can_reach("192.0.2.1:5000".parse().unwrap()));
+    }
+}

@@ -1,0 +1,138 @@
+//! Clocks that part, leap or stand still, and senders that begin anew.
+
+use super::*;
+use crate::timeline::find;
+
+/// The worst distance of a track's packets from where they were sent, in ns, beyond the least network delay.
+fn worst(plan: &Plan, track: usize, sent: &[(i64, i64, i64)]) -> i64 {
+    let segments = &plan.tracks[track].segments;
+    let stream =
+        |&(sequence, ts, at): &(i64, i64, i64)| (find(segments, 0, sequence).expect("a segment").nanos(ts) - at).abs();
+    sent.iter().map(stream).max().unwrap_or(0)
+}
+
+#[test]
+fn clocks_that_part_by_200_ppm_stay_within_20_ms_of_each_other() {
+    for (quiet, ppm) in [(false, 200), (true, 200), (false, 40)] {
+        let mut sent = [Vec::new(), Vec::new()];
+        let mut packets = Vec::new();
+        let payload = if quiet { vec![0xff; 160] } else { vec![0x01; 160] };
+        for (track, pace) in [(0, PACKET + PACKET * ppm / 1_000_000), (1, PACKET - PACKET * ppm / 1_000_000)] {
+            let mut sender = Sender { pace, ..Sender::new(track, 96, 0) };
+            let mut dice = 1_u64;
+            let (first_sequence, first_ts) = (sender.header.sequence, sender.header.timestamp);
+            for number in 0..2 * 60 * 60 * 50 {
+                let at = sender.at;
+                sender.send(&payload, &mut packets);
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                packets.last_mut().unwrap().1 += (dice >> 40) as i64 % (15 * MS);
+                let place = (i64::from(first_sequence) + (1 << 16) + number, i64::from(first_ts) + 160 * number, at);
+                sent[track].push(place);
+            }
+        }
+        let (plan, _, rendered) = render_by_arrival(&two(), packets);
+        let [slow, fast] = [0, 1].map(|track| worst(&plan, track, &sent[track]));
+        assert!(slow + fast <= 20 * MS, "{ppm} ppm: {} + {} us", slow / 1_000, fast / 1_000);
+        assert_eq!(rendered.late, [0, 0]);
+        assert!(plan.duration_ms().abs_diff(7_200_000) < 1_500);
+    }
+}
+
+#[test]
+fn a_slow_clock_gets_its_correction_where_the_sound_is_quiet() {
+    let mut sender = Sender { pace: PACKET + PACKET / 5_000, ..Sender::new(0, 96, 0) };
+    let mut packets = Vec::new();
+    for number in 0..10_000 {
+        // One packet in fifty is quiet.
+        sender.send(&[if number % 50 == 7 { 0xff } else { 0x01 }; 160], &mut packets);
+    }
+    let (_, heard, _) = render(&two()[..1], &packets);
+    let octets = heard.channel(0);
+    let mut at = 0;
+    let mut corrections = 0;
+    while let Some(begin) = octets[at..].iter().position(|&octet| octet == 0xff) {
+        let length = octets[at + begin..].iter().position(|&octet| octet != 0xff).unwrap_or(0);
+        assert!((160..300).contains(&length), "silence of {length} samples: only quiet packets may be stretched");
+        corrections += usize::from(length > 160);
+        at += begin + length;
+    }
+    assert!((3..8).contains(&corrections), "{corrections}");
+}
+
+#[test]
+fn a_new_ssrc_or_a_restarted_clock_is_placed_by_the_arrival_clock() {
+    let sound = speech::synth(1, 6, Law::Mu);
+    type Change = fn(&mut RtpHeader);
+    let changes: [Change; 5] = [
+        |header| (header.ssrc, header.sequence, header.timestamp) = (99, 17, 3),
+        |header| header.timestamp = header.timestamp.wrapping_add(1 << 30),
+        |header| header.timestamp = header.timestamp.wrapping_sub(1 << 30),
+        |header| (header.sequence, header.timestamp) = (header.sequence.wrapping_add(20_000), 5),
+        |header| header.timestamp = header.timestamp.wrapping_sub(80_000),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        for pause in [0, 40] {
+            let mut packets = Vec::new();
+            let mut sender = Sender::new(0, 96, 0);
+            sender.send(&sound[..24_000], &mut packets);
+            sender.at += pause * PACKET;
+            change(&mut sender.header);
+            sender.send(&sound[24_000..], &mut packets);
+            let (plan, heard, rendered) = render(&two()[..1], &packets);
+            let mut expected = sound[..24_000].to_vec();
+            expected.extend(after(160 * pause as usize, Law::Mu, &sound[24_000..]));
+            assert!(heard.channel(0) == expected, "change {number}, pause {pause}");
+            assert_eq!((rendered.late, plan.tracks[0].counters.lost), (vec![0], 0));
+        }
+    }
+}
+
+#[test]
+fn stragglers_of_the_old_ssrc_land_in_its_sound() {
+    let sound = speech::synth(2, 2, Law::Mu);
+    let mut packets = Vec::new();
+    let mut sender = Sender::new(0, 96, 0);
+    sender.send(&sound[..8_000], &mut packets);
+    (sender.header.ssrc, sender.header.sequence, sender.header.timestamp) = (5, 5, 5);
+    sender.send(&sound[8_000..], &mut packets);
+    packets.swap(48, 52);
+    packets.swap(49, 51);
+    let arrivals: Vec<i64> = (0..100).map(|number| START + number * PACKET).collect();
+    packets.iter_mut().zip(arrivals).for_each(|(packet, arrival)| packet.1 = arrival);
+    let (plan, heard, _) = render(&two()[..1], &packets);
+    assert_eq!((plan.tracks[0].counters.ssrc_changes, plan.tracks[0].counters.lost), (1, 0));
+    // The new stream seems to begin earlier by the packets it overtook: what it says comes whole.
+    let channel = heard.channel(0);
+    assert!(channel.windows(6_400).any(|window| window == &sound[9_600..16_000]));
+    assert!(channel[..7_200] == sound[..7_200]);
+}
+
+#[test]
+fn a_clock_that_stood_still_during_hold_becomes_silence_even_at_the_end() {
+    let sound = speech::synth(3, 10, Law::Mu);
+    for rest in [1, 8] {
+        let mut packets = Vec::new();
+        let mut sender = Sender::new(0, 96, 0);
+        sender.send(&sound, &mut packets);
+        sender.at += 60 * 50 * PACKET;
+        sender.send(&sound[..rest * 8_000], &mut packets);
+        let (_, heard, _) = render(&two()[..1], &packets);
+        let mut expected = sound.clone();
+        expected.extend(after(480_000, Law::Mu, &sound[..rest * 8_000]));
+        assert!(heard.channel(0) == expected, "{rest} s after the hold");
+    }
+}
+
+#[test]
+fn a_sender_that_changes_its_ssrc_with_every_packet_stays_bounded() {
+    let mut packets = Vec::new();
+    let mut sender = Sender::new(0, 96, 0);
+    for ssrc in 0..30_000 {
+        sender.header.ssrc = ssrc;
+        sender.send(&[0x33; 160], &mut packets);
+    }
+    let (plan, _, rendered) = render(&two()[..1], &packets);
+    assert!(plan.tracks[0].segments.len() <= crate::limits::MAX_SEGMENTS);
+    assert_eq!(plan.tracks[0].counters.ssrc_changes, 29_999);
+    assert_eq!(rendered.late[0], 30_000 - crate::limits::MAX_SEGMENTS as u64);
+}

@@ -1,0 +1,178 @@
+//! One owner, one input at a time: dispatch, the tables, and the small steps that several inputs share.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::{
+    Entropy, Fact, GapCause, Order, Receipt, RecordingId, Refused, Report, RsId, Timestamp, TrackId, TrackTotals,
+};
+use signaling_core::event::{DialogId, Event, Warning};
+
+use crate::{
+    Config, Input, Output, PortPool, Stats, limits,
+    state::{JoinKey, Recording, Session},
+};
+
+/// The decision core. See the crate's contract.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) config: Config,
+    pub(crate) ports: PortPool,
+    pub(crate) sessions: BTreeMap<RsId, Session>,
+    pub(crate) recordings: BTreeMap<RecordingId, Recording>,
+    pub(crate) by_join_key: HashMap<JoinKey, RecordingId>,
+    pub(crate) has_room: bool,
+    pub(crate) is_draining: bool,
+    pub(crate) refused: u64,
+}
+
+/// The surroundings of one decision.
+pub(crate) struct Step<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) entropy: &'a mut dyn Entropy,
+    pub(crate) out: &'a mut Output,
+}
+
+impl Core {
+    /// An empty core.
+    pub fn new(config: Config) -> Self {
+        Self {
+            ports: PortPool::new(config.ports.clone()),
+            config,
+            sessions: BTreeMap::new(),
+            recordings: BTreeMap::new(),
+            by_join_key: HashMap::new(),
+            has_room: true,
+            is_draining: false,
+            refused: 0,
+        }
+    }
+
+    /// Decides what follows from one input.
+    pub fn apply(&mut self, input: Input, now: Timestamp, entropy: &mut dyn Entropy, out: &mut Output) {
+        let mut step = Step { now, entropy, out };
+        match input {
+            Input::Signal(event) => self.signal(event, &mut step),
+            Input::Capture(report) => self.capture(report, &mut step),
+            Input::Spool(receipt) => self.receipt(receipt, &mut step),
+            Input::Control { command, ticket } => {
+                let reply = self.command(command, &mut step);
+                step.out.replies.push((ticket, reply));
+            }
+            Input::Finished { recording, outcome } => self.finished(recording, outcome, &mut step),
+            Input::Room(has_room) => self.has_room = has_room,
+            Input::Drain => self.is_draining = true,
+            Input::EndAll => self.end_all(&mut step),
+            Input::Tick => self.tick(&mut step),
+        }
+    }
+
+    /// Numbers for metrics.
+    pub fn stats(&self) -> Stats {
+        let live =
+            self.recordings.values().filter(|recording| recording.is_opened && recording.ended.is_none()).count();
+        Stats { live, pending: self.pending(), refused: self.refused, free_ports: self.ports.len() }
+    }
+
+    /// No recording is live or on its way to the spool: a drained node may leave. What waits for the archive is
+    /// taken up again at the next start.
+    pub fn is_idle(&self) -> bool {
+        self.sessions.is_empty()
+            && self.recordings.values().all(|recording| {
+                recording.linger_until.is_none() && recording.tracks.values().all(|track| track.is_done)
+            })
+    }
+
+    fn pending(&self) -> usize {
+        self.recordings.values().filter(|recording| recording.ended.is_some()).count()
+    }
+
+    fn signal(&mut self, event: Event, step: &mut Step<'_>) {
+        match event {
+            Event::Offered(offered) => self.offered(offered, step),
+            Event::Reoffered { dialog, offer, metadata, warnings } => {
+                let id = RsId(dialog.0);
+                self.reoffered(id, offer, step);
+                self.learn(id, metadata, warnings, step);
+                // With the new lines and the new document together: each alone would be misread.
+                self.attribute(id, step);
+            }
+            Event::MetadataReceived { dialog, metadata, warnings } => {
+                self.learn(RsId(dialog.0), Some(metadata), warnings, step);
+            }
+            Event::Established { .. } => {}
+            Event::Ended { dialog, cause, reason, metadata } => {
+                let id = RsId(dialog.0);
+                self.learn(id, metadata, Vec::new(), step);
+                self.ended(id, crate::end_cause(cause), reason, step);
+            }
+            Event::TurnedAway { call_id, peer, status, cause } => {
+                self.refused += 1;
+                step.out.facts.push(Fact::SessionRefused(Refused { call_id, peer: peer.to_string(), status, cause }));
+            }
+        }
+    }
+
+    fn capture(&mut self, report: Report, step: &mut Step<'_>) {
+        match report {
+            Report::TrackOpened { track } => self.track_opened(track, step),
+            Report::TrackRefused { track, cause } => self.track_refused(track, &cause, step),
+            Report::MediaStarted { .. } => {}
+            Report::MediaSilent { track, .. } => self.warn(track.recording, &Warning::new("media_silent"), step),
+            Report::TrackClosed(totals) => self.track_closed(totals, step),
+        }
+    }
+
+    fn track_closed(&mut self, totals: Box<TrackTotals>, step: &mut Step<'_>) {
+        let id = totals.track;
+        if let Some(track) = self.recordings.get_mut(&id.recording).and_then(|r| r.tracks.get_mut(&id.no)) {
+            track.totals = Some(totals);
+        }
+        self.settle(id, step);
+    }
+
+    fn receipt(&mut self, receipt: Receipt, step: &mut Step<'_>) {
+        let id = receipt.track;
+        if let Some(track) = self.recordings.get_mut(&id.recording).and_then(|r| r.tracks.get_mut(&id.no)) {
+            track.receipt = Some(receipt);
+        }
+        self.settle(id, step);
+    }
+
+    /// Says what capture must now do with the track of a line: paused while the line is held or the recording paused.
+    pub(crate) fn retell_pauses(&mut self, session: RsId, step: &mut Step<'_>) {
+        let Some(session) = self.sessions.get_mut(&session) else { return };
+        let is_paused = self.recordings.get(&session.recording).is_some_and(|recording| recording.is_paused);
+        for track in session.lines.iter_mut().filter_map(|slot| slot.track.as_mut()) {
+            let cause = if is_paused { Some(GapCause::Paused) } else { track.held };
+            let id = TrackId { recording: session.recording, no: track.no };
+            match (track.told_paused, cause) {
+                (false, Some(cause)) => step.out.orders.push(Order::PauseTrack { track: id, cause }),
+                (true, None) => step.out.orders.push(Order::ResumeTrack { track: id }),
+                _ => continue,
+            }
+            track.told_paused = cause.is_some();
+        }
+    }
+
+    /// A named warning, once per name and recording.
+    pub(crate) fn warn(&mut self, recording: RecordingId, warning: &Warning, step: &mut Step<'_>) {
+        let Some(state) = self.recordings.get_mut(&recording) else { return };
+        if state.warned.len() < limits::WARNINGS_PER_RECORDING && state.warned.insert(warning.name.to_owned()) {
+            let detail = warning.detail.clone();
+            step.out.facts.push(Fact::WarningRaised { recording, name: warning.name.to_owned(), detail });
+        }
+    }
+
+    /// Turns an open offer down, leaving the attempt in the ledger.
+    pub(crate) fn refuse(&mut self, offered: (RsId, String, String), status: u16, cause: &str, step: &mut Step<'_>) {
+        let (session, call_id, peer) = offered;
+        self.refused += 1;
+        step.out.facts.push(Fact::SessionRefused(Refused { call_id, peer, status, cause: cause.to_owned() }));
+        let retry_after_s = (status == 503).then_some(limits::RETRY_AFTER_S);
+        step.out.orders.push(Order::Refuse { session, status, retry_after_s, warning: None });
+    }
+}
+
+pub(crate) fn session_id(dialog: DialogId) -> RsId {
+    RsId(dialog.0)
+}

@@ -1,0 +1,124 @@
+//! The decision core: joins recording sessions, control and tracks into recordings. It touches nothing.
+//!
+//! The contract: feed every [`Input`] to [`Core::apply`] in the order it happened, make the facts of the [`Output`]
+//! durable, then carry out its orders, then send its replies. Several inputs may share one output, one commit. Call
+//! with [`Input::Tick`] at least once a second. Nobody else holds this state, so there is no lock.
+
+mod control;
+mod core;
+mod ending;
+mod limits;
+mod offer;
+mod people;
+mod port_pool;
+mod reoffer;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
+
+use model::{
+    Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report, Timestamp, TrackNo,
+};
+use signaling_core::event::Event;
+
+pub use crate::core::Core;
+pub use crate::port_pool::PortPool;
+
+/// What the core has to know from the configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// RTP ports that may be used; only even ones are, RTCP is the next.
+    pub ports: RangeInclusive<u16>,
+    /// How long a per-party recording whose second leg never came, or ended first, waits for it, in milliseconds.
+    pub pair_linger_ms: u64,
+    /// Most recordings live at once; above it new sessions get 503.
+    pub max_live: usize,
+    /// In the single-session layout of Genesys the public documents do not say which m-line is whom: true when the
+    /// first line is `dn`.
+    pub genesys_first_line_is_dn: bool,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// On the SIP side.
+    Signal(Event),
+    /// In capture.
+    Capture(Report),
+    /// The spool made a track durable.
+    Spool(Receipt),
+    /// Somebody wants something of a live recording; the ticket comes back with the reply.
+    Control {
+        /// What.
+        command: Command,
+        /// Names the reply.
+        ticket: u64,
+    },
+    /// The finisher is done with a recording.
+    Finished {
+        /// Which.
+        recording: RecordingId,
+        /// What the archive holds now, or why it could not be done at all (a store that is away is not a failure:
+        /// the finisher waits).
+        outcome: Result<Finished, String>,
+    },
+    /// The disk has room for new calls, or no longer.
+    Room(bool),
+    /// Refuse new sessions from now on; live ones finish.
+    Drain,
+    /// End every session now: the time for draining is over.
+    EndAll,
+    /// Time went by.
+    Tick,
+}
+
+/// A finished recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Objects in the archive, read back and compared.
+    pub objects: Vec<MediaObject>,
+    /// Length of the rendered timeline.
+    pub duration_ms: u64,
+    /// When its first sample was spoken; none when there is no sound.
+    pub audio_from: Option<Timestamp>,
+    /// What rendering noticed: `one_way`, `no_audio`, ...
+    pub flags: Vec<String>,
+    /// Exact counts and loss gaps per track: `(track, packets, lost, gaps)`.
+    pub tracks: Vec<(TrackNo, u64, u64, Vec<Gap>)>,
+}
+
+/// What follows: facts first, then orders, then replies.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// To be made durable.
+    pub facts: Vec<Fact>,
+    /// To be carried out afterwards, in order.
+    pub orders: Vec<Order>,
+    /// To be sent last: ticket and outcome.
+    pub replies: Vec<(u64, Result<(), CommandError>)>,
+}
+
+/// Numbers for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Recordings live now.
+    pub live: usize,
+    /// Recordings ended, whose archive is not done.
+    pub pending: usize,
+    /// Ended recordings by cause are counted from the facts; refused offers here.
+    pub refused: u64,
+    /// Ports left in the pool.
+    pub free_ports: usize,
+}
+
+pub(crate) fn end_cause(ended: signaling_core::event::Ended) -> EndCause {
+    use signaling_core::event::Ended;
+    match ended {
+        Ended::Bye => EndCause::Bye,
+        Ended::HungUp => EndCause::Stopped,
+        Ended::NotEstablished => EndCause::NotEstablished,
+        Ended::SessionTimer => EndCause::SessionTimer,
+    }
+}

@@ -1,0 +1,193 @@
+//! Who takes part and which track carries whom: from the Genesys Request-URI or the SIPREC metadata to parties,
+//! correlation keys, user data and warnings.
+
+use std::collections::BTreeMap;
+
+use model::{Fact, Party, Personal, RecordingId, RsId, TrackNo};
+use signaling_core::{
+    event::{GenesysCall, Metadata, Offered, Participant, Warning},
+    siprec::attribution,
+};
+
+use crate::{
+    core::{Core, Step},
+    limits,
+    state::{Session, Slot},
+};
+
+impl Core {
+    /// The first words of a session, after its tracks were written down.
+    pub(crate) fn introduce(&mut self, id: RsId, offered: Offered, step: &mut Step<'_>) {
+        let Some(recording) = self.sessions.get(&id).map(|session| session.recording) else { return };
+        let mut keys = offered.correlation;
+        let mut data = BTreeMap::new();
+        if let Some(call) = &offered.genesys {
+            if let Some(state) = self.recordings.get_mut(&recording) {
+                state.dns.extend(call.dn.clone());
+                state.dns.extend(call.other_dn.clone());
+            }
+            keys.extend(call.call_uuid.clone().map(|uuid| ("genesys_uuid".to_owned(), uuid)));
+            data = user_data(call);
+        }
+        push_pairs(recording, keys, data, step);
+        self.learn(id, offered.metadata, offered.warnings, step);
+        self.attribute(id, step);
+    }
+
+    /// Metadata and warnings of a message: kept raw, merged, and attributed anew.
+    pub(crate) fn learn(&mut self, id: RsId, metadata: Option<Metadata>, warnings: Vec<Warning>, step: &mut Step<'_>) {
+        let Some(recording) = self.sessions.get(&id).map(|session| session.recording) else { return };
+        for warning in &warnings {
+            self.warn(recording, warning, step);
+        }
+        let Some(metadata) = metadata else { return };
+        let kept = &metadata.raw[..metadata.raw.len().min(limits::RAW_METADATA_OCTETS)];
+        step.out.facts.push(Fact::metadata(recording, metadata.content_type.clone(), kept));
+        push_pairs(recording, metadata.correlation.clone(), metadata.user_data.clone(), step);
+        self.remember(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match &mut session.metadata {
+            Some(base) => attribution::merge(base, metadata),
+            None => session.metadata = Some(metadata),
+        }
+        self.attribute(id, step);
+    }
+
+    /// What a session said of its parties stays true when it ends or its metadata is replaced.
+    pub(crate) fn remember(&mut self, id: RsId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let parties = parties_of(session, self.config.genesys_first_line_is_dn, &mut Vec::new());
+        let Some(recording) = self.recordings.get_mut(&session.recording) else { return };
+        for party in parties.into_iter().filter(|party| !party.address.reveal().is_empty()) {
+            join_party(&mut recording.past_parties, party);
+        }
+    }
+
+    /// Names the parties of the recording anew, and says so when that changes anything.
+    pub(crate) fn attribute(&mut self, id: RsId, step: &mut Step<'_>) {
+        let Some(recording) = self.sessions.get(&id).map(|session| session.recording) else { return };
+        let Some(state) = self.recordings.get(&recording) else { return };
+        let mut warnings = Vec::new();
+        let mut parties = state.past_parties.clone();
+        for session in self.sessions.values().filter(|session| session.recording == recording) {
+            for party in parties_of(session, self.config.genesys_first_line_is_dn, &mut warnings) {
+                join_party(&mut parties, party);
+            }
+        }
+        parties.sort_by_key(|party| party.tracks.first().copied().unwrap_or(TrackNo(u16::MAX)));
+        for warning in &warnings {
+            self.warn(recording, warning, step);
+        }
+        let Some(state) = self.recordings.get_mut(&recording) else { return };
+        if !parties.is_empty() && state.parties != parties {
+            state.parties.clone_from(&parties);
+            step.out.facts.push(Fact::PartiesNamed { recording, parties });
+        }
+    }
+}
+
+fn push_pairs(
+    recording: RecordingId,
+    keys: BTreeMap<String, String>,
+    data: BTreeMap<String, String>,
+    step: &mut Step<'_>,
+) {
+    let personal = |map: BTreeMap<String, String>| map.into_iter().map(|(key, value)| (key, Personal::new(value)));
+    if !keys.is_empty() {
+        step.out.facts.push(Fact::CorrelationLearned { recording, keys: personal(keys).collect() });
+    }
+    if !data.is_empty() {
+        step.out.facts.push(Fact::UserDataAttached { recording, data: personal(data).collect() });
+    }
+}
+
+/// Parameters of the Request-URI that are not identities of their own; unknown ones are kept (DESIGN section 4).
+fn user_data(call: &GenesysCall) -> BTreeMap<String, String> {
+    let mut data = call.other.clone();
+    data.extend(call.record_dn.clone().map(|dn| ("recordDN".to_owned(), dn)));
+    data
+}
+
+fn join_party(parties: &mut Vec<Party>, party: Party) {
+    let same = |known: &&mut Party| known.address == party.address && !party.address.reveal().is_empty();
+    let Some(known) = parties.iter_mut().find(same) else {
+        return parties.push(party);
+    };
+    known.tracks.extend(party.tracks);
+    known.tracks.sort_unstable();
+    known.tracks.dedup();
+    known.name = party.name.or(known.name.take());
+    known.role = party.role.or(known.role.take());
+}
+
+fn parties_of(session: &Session, first_line_is_dn: bool, warnings: &mut Vec<Warning>) -> Vec<Party> {
+    match (&session.genesys, &session.metadata) {
+        (Some(call), _) => genesys_parties(call, &session.lines, first_line_is_dn),
+        (None, Some(metadata)) => siprec_parties(metadata, &session.lines, warnings),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Per party, every line is the party's (two lines are its audio and video). In a single session the lines are the two
+/// parties, in the configured order.
+fn genesys_parties(call: &GenesysCall, lines: &[Slot], first_line_is_dn: bool) -> Vec<Party> {
+    let mut named: Vec<&String> = call.dn.iter().chain(&call.other_dn).collect();
+    if !first_line_is_dn {
+        named.reverse();
+    }
+    let is_single = named.len() > 1;
+    let tracks_of = |party: usize| {
+        let of_party = move |(line, _): &(usize, &Slot)| !is_single || *line == party;
+        lines.iter().enumerate().filter(of_party).filter_map(|(_, slot)| slot.track.as_ref().map(|t| t.no)).collect()
+    };
+    let party = |(index, dn): (usize, &&String)| Party {
+        address: Personal::new((*dn).clone()),
+        tracks: tracks_of(index),
+        ..Party::default()
+    };
+    named.iter().enumerate().map(party).collect()
+}
+
+fn siprec_parties(metadata: &Metadata, lines: &[Slot], warnings: &mut Vec<Warning>) -> Vec<Party> {
+    let labels: Vec<_> = lines.iter().map(|slot| slot.label.clone()).collect();
+    let senders = attribution::attribute(metadata, &labels, warnings);
+    let tracks_of = |participant: usize| {
+        let carries = |(line, _): &(usize, &Slot)| senders.get(*line).is_some_and(|who| who.contains(&participant));
+        lines.iter().enumerate().filter(carries).filter_map(|(_, slot)| slot.track.as_ref().map(|t| t.no)).collect()
+    };
+    let real = |(_, participant): &(usize, &Participant)| !is_placeholder(participant);
+    metadata
+        .participants
+        .iter()
+        .enumerate()
+        .filter(real)
+        .map(|(index, participant)| siprec_party(participant, tracks_of(index)))
+        .collect()
+}
+
+/// A participant that stands for nobody yet is never shown as a person (Q-PLACE).
+fn is_placeholder(participant: &Participant) -> bool {
+    participant.aors.iter().all(|aor| aor.trim().is_empty()) && participant.name.is_none()
+}
+
+fn siprec_party(participant: &Participant, tracks: Vec<TrackNo>) -> Party {
+    let mut aors = participant.aors.iter();
+    let address = aors.next().cloned().unwrap_or_default();
+    let number = user_part(&address).filter(|user| *user != address).map(str::to_owned);
+    Party {
+        name: participant.name.clone().map(Personal::new),
+        role: None,
+        also: aors.cloned().chain(number).map(Personal::new).collect(),
+        tracks,
+        address: Personal::new(address),
+    }
+}
+
+/// The user part of an address of record: what people type when they search.
+fn user_part(aor: &str) -> Option<&str> {
+    let rest = aor.split_once(':').map_or(aor, |(scheme, rest)| {
+        if matches!(scheme.to_ascii_lowercase().as_str(), "sip" | "sips" | "tel") { rest } else { aor }
+    });
+    let user = rest.split(['@', ';', '?']).next()?;
+    (!user.is_empty()).then_some(user)
+}

@@ -1,0 +1,103 @@
+//! The data keys of recordings: made at the first track, wrapped by the custodian at once, kept in the key store, and
+//! held unwrapped only while the recording is live or being finished.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crypto::{
+    keys::{Custodian, WrappedKey},
+    seal::DataKey,
+};
+use custody::SystemEntropy;
+use model::RecordingId;
+use storage::KeyStore;
+
+/// Shared by the session thread (makes and destroys), the finisher and playback (read). The lock is held for a map
+/// look-up or an append, never across a decision.
+#[derive(Clone)]
+pub(crate) struct Keyring {
+    custodian: Arc<dyn Custodian + Send + Sync>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    /// `None` for commands beside a running server: its file is not ours to repair, the archive has the wraps.
+    store: Option<KeyStore>,
+    open: HashMap<RecordingId, Arc<DataKey>>,
+}
+
+impl Keyring {
+    pub(crate) fn new(custodian: Arc<dyn Custodian + Send + Sync>, store: KeyStore) -> Self {
+        Self::with(custodian, Some(store))
+    }
+
+    /// One that unwraps what the archive has, and makes nothing.
+    pub(crate) fn reading(custodian: Arc<dyn Custodian + Send + Sync>) -> Self {
+        Self::with(custodian, None)
+    }
+
+    fn with(custodian: Arc<dyn Custodian + Send + Sync>, store: Option<KeyStore>) -> Self {
+        Self { custodian, state: Arc::new(Mutex::new(State { store, open: HashMap::new() })) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of a live recording, made and wrapped when it has none yet.
+    pub(crate) fn make(&self, recording: RecordingId) -> io::Result<Arc<DataKey>> {
+        let mut state = self.state();
+        if let Some(key) = state.open.get(&recording) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(DataKey::from_entropy(SystemEntropy.array()));
+        let wrapped =
+            self.custodian.wrap(recording.as_bytes(), &key, SystemEntropy.array()).map_err(io::Error::other)?;
+        state.store.as_mut().ok_or(io::ErrorKind::Unsupported)?.create(recording, wrapped)?;
+        state.open.insert(recording, Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Makes the wraps durable: one flush for the batch.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.state().store.as_mut().map_or(Ok(()), KeyStore::sync)
+    }
+
+    /// The wrap as it stands in the key store.
+    pub(crate) fn wrapped(&self, recording: RecordingId) -> io::Result<Option<WrappedKey>> {
+        self.state().store.as_ref().map_or(Ok(None), |store| store.get(recording))
+    }
+
+    /// The key of a recording that is live, or whose wrap is here.
+    pub(crate) fn open(&self, recording: RecordingId) -> Result<Arc<DataKey>, String> {
+        if let Some(key) = self.state().open.get(&recording) {
+            return Ok(Arc::clone(key));
+        }
+        let wrapped = self.wrapped(recording).map_err(|error| format!("the key store cannot be read: {error}"))?;
+        let wrapped = wrapped.ok_or("the key of the recording is not here")?;
+        self.unwrap(recording, &wrapped)
+    }
+
+    /// Unwraps a key object from elsewhere.
+    pub(crate) fn unwrap(&self, recording: RecordingId, wrapped: &WrappedKey) -> Result<Arc<DataKey>, String> {
+        self.custodian.unwrap_key(recording.as_bytes(), wrapped).map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// Forgets the unwrapped key: the recording is archived.
+    pub(crate) fn close(&self, recording: RecordingId) {
+        self.state().open.remove(&recording);
+    }
+
+    /// Destroys the wrap here: without it the recording is noise (invariant 4).
+    pub(crate) fn destroy(&self, recording: RecordingId) {
+        let mut state = self.state();
+        state.open.remove(&recording);
+        let removed = state.store.as_mut().map_or(Ok(()), |store| store.remove(recording));
+        if let Err(error) = removed {
+            tracing::error!(%recording, %error, "the key could not be destroyed; it will be tried again at the next start");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Wires cores and shells into the daemon: opens everything in order, starts the threads, and takes the phases of life
+//! one after the other. A fault before the node is ready is one line naming the key, exit 2.
+
+mod doors;
+mod metrics;
+mod parts;
+mod shells;
+
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use model::Fact;
+use ops::health::{Health, HealthServer, Phase};
+use prometheus::Registry;
+use session::{Core, Input};
+use signaling::Signaling;
+use storage::{Ledger, Spool};
+use storage_core::ports::{Archive, Catalog};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Notify, mpsc},
+};
+
+pub(crate) use parts::{archive, catalog, custodian, keyring, ledger, signer};
+use shells::RealShells;
+
+use crate::{
+    config::Config,
+    control::Desk,
+    fault::Fault,
+    finish::{Eraser, Finisher},
+    keyring::Keyring,
+    life,
+    playback::ArchivePlayback,
+    recover::{self, Recovery},
+    session_thread::{Mail, Mailbox, SessionThread},
+};
+
+/// Events of signaling that may wait for the session thread; beyond it signaling refuses new sessions with 503.
+const EVENTS: usize = 4_096;
+/// Commands on their way to signaling.
+const COMMANDS: usize = 65_536;
+
+/// What all parts of a running node share.
+pub(crate) struct House<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) registry: Registry,
+    pub(crate) health: Health,
+    pub(crate) keyring: Keyring,
+    pub(crate) archive: Arc<dyn Archive>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) committed: Arc<Notify>,
+    pub(crate) pending: Arc<AtomicI64>,
+}
+
+/// Says whether the configuration would work: files, addresses and URLs are read, nothing is started.
+pub(crate) fn check(config: &Config) -> Result<(), Fault> {
+    parts::check_sections(config)?;
+    archive(config)?;
+    println!("the configuration works");
+    Ok(())
+}
+
+/// Runs the daemon to its end.
+pub(crate) fn serve(config: &Config) -> Result<(), Fault> {
+    ops::telemetry::init(&config.log.level, config.log.json).map_err(|error| Fault::key("log.level", error))?;
+    life::forbid_core_dumps();
+    life::raise_file_limit();
+    parts::check_sections(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::Failed(format!("the runtime cannot start: {error}")))?;
+    let outcome = Node::start(config, &runtime).and_then(|node| runtime.block_on(node.live()));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome
+}
+
+struct Node {
+    health: Health,
+    _health_server: Option<HealthServer>,
+    signaling: Signaling,
+    capture: Arc<capture::Capture>,
+    api: Option<api::Api>,
+    mailbox: Mailbox,
+    session: JoinHandle<Ledger>,
+    spool: Arc<Spool>,
+    node: String,
+    drain: Duration,
+}
+
+impl Node {
+    fn start(config: &Config, runtime: &Runtime) -> Result<Self, Fault> {
+        let _guard = runtime.enter();
+        let (custodian, keyring) = parts::keys(config)?;
+        let registry = Registry::new();
+        let health = Health::new();
+        let health_server = runtime.block_on(doors::open_health(config, &registry, &health))?;
+        let (mut ledger, recovered) = parts::ledger(config, &custodian)?;
+        let (mailbox, mail) = Mailbox::new();
+        let spool = parts::spool(config, &mailbox, &registry)?;
+        let recovery = recover::recover(&config.node, recovered, &spool, life::now())
+            .map_err(|error| Fault::Failed(format!("the spool cannot be read: {error}")))?;
+        ledger
+            .commit(&recovery.facts, life::now())
+            .map_err(|error| Fault::Failed(format!("the ledger cannot be written: {error}")))?;
+        let house = House {
+            config,
+            health,
+            keyring,
+            archive: archive(config)?,
+            catalog: catalog(config)?,
+            spool,
+            mailbox,
+            committed: Arc::new(Notify::new()),
+            pending: Arc::new(AtomicI64::new(0)),
+            registry,
+        };
+        parts::follow(&house);
+        let finisher = finisher(&house, runtime);
+        let capture = doors::start_capture(&house)?;
+        let (event_sender, events) = mpsc::channel(EVENTS);
+        let (commands, command_receiver) = mpsc::channel(COMMANDS);
+        let signaling = runtime.block_on(doors::start_signaling(&house, event_sender, command_receiver))?;
+        let shells = RealShells::new(&house, Arc::clone(&capture), commands, finisher.clone())?;
+        let thread = SessionThread {
+            core: Core::new(doors::session_config(config)),
+            ledger,
+            keyring: house.keyring.clone(),
+            shells,
+            entropy: Box::new(parts::Random),
+            views: std::collections::HashMap::new(),
+        };
+        let session = shells::spawn_session(thread, mail, events, &house.mailbox)?;
+        take_up(&house, recovery, &finisher);
+        let api = runtime.block_on(open_api(&house))?;
+        Ok(Self {
+            health: house.health,
+            _health_server: health_server,
+            signaling,
+            capture,
+            api,
+            mailbox: house.mailbox,
+            session,
+            spool: house.spool,
+            node: config.node.clone(),
+            drain: Duration::from_secs(config.session.drain_s),
+        })
+    }
+
+    /// Until a signal comes. Looks every second whether the disk has room: without it OPTIONS and INVITE get 503, so
+    /// that a Resource Manager turns to another node, and live sessions go on into the reserve.
+    async fn record(&self, signals: &mut Signals) {
+        let mut interval = tokio::time::interval(Duration::from_secs(1));
+        let mut had_room = true;
+        loop {
+            tokio::select! {
+                () = signals.next() => return,
+                _ = interval.tick() => {}
+            }
+            let has_room = self.spool.has_room();
+            if has_room == had_room || !self.mailbox.try_send(Mail::Input(Box::new(Input::Room(has_room)))) {
+                continue;
+            }
+            had_room = has_room;
+            if has_room {
+                self.health.holds("spool");
+                self.signaling.resume();
+                tracing::info!("the spool has room again");
+            } else {
+                self.health.fails("spool", "less than the reserve is free");
+                self.signaling.drain();
+                tracing::error!("the spool has less than its reserve: new sessions are refused, live ones go on");
+            }
+        }
+    }
+
+    /// Recording, then draining, then sealed.
+    async fn live(self) -> Result<(), Fault> {
+        let mut signals = Signals::listen()?;
+        self.health.enter(Phase::Recording);
+        notify("READY=1");
+        tracing::info!(node = %self.node, "recording");
+        self.record(&mut signals).await;
+        tracing::info!("draining: new sessions are refused, live ones finish");
+        self.health.enter(Phase::Draining);
+        notify("STOPPING=1");
+        self.signaling.drain();
+        self.mailbox.send(Input::Drain);
+        let session = self.session;
+        let mailbox = self.mailbox.clone();
+        mailbox.try_send(Mail::Leave);
+        let mut left = tokio::task::spawn_blocking(move || session.join());
+        let ended = tokio::select! {
+            ended = &mut left => ended,
+            () = tokio::time::sleep(self.drain) => {
+                tracing::warn!("the time for draining is over: live sessions are ended");
+                mailbox.send(Input::EndAll);
+                tokio::select! {
+                    ended = &mut left => ended,
+                    _ = signals.next() => return Err(Fault::Failed("left by a second signal".into())),
+                }
+            }
+            _ = signals.next() => return Err(Fault::Failed("left by a second signal".into())),
+        };
+        let mut ledger = ended
+            .map_err(|error| Fault::Failed(error.to_string()))?
+            .map_err(|_| Fault::Failed("the session thread ended by panic".into()))?;
+        self.signaling.stop().await;
+        if let Some(api) = self.api {
+            api.stop().await;
+        }
+        let capture = self.capture;
+        let _ = tokio::task::spawn_blocking(move || capture.shutdown()).await;
+        let spool = self.spool;
+        let _ = tokio::task::spawn_blocking(move || spool.stop()).await;
+        let stopped = [Fact::NodeStopped { node: self.node }];
+        let sealed = ledger.commit(&stopped, life::now()).and_then(|_| ledger.close(life::now()));
+        sealed.map_err(|error| Fault::Failed(format!("the ledger cannot be sealed: {error}")))?;
+        self.health.enter(Phase::Sealed);
+        tracing::info!("sealed");
+        Ok(())
+    }
+}
+
+fn finisher(house: &House<'_>, runtime: &Runtime) -> Finisher {
+    let (rendering, uploading) = Finisher::permits();
+    Finisher {
+        spool: Arc::clone(&house.spool),
+        keyring: house.keyring.clone(),
+        archive: Arc::clone(&house.archive),
+        staging: house.config.data_dir.join("staging"),
+        mailbox: house.mailbox.clone(),
+        runtime: runtime.handle().clone(),
+        pending: Arc::clone(&house.pending),
+        rendering,
+        uploading,
+    }
+}
+
+/// What the last life left is finished now.
+fn take_up(house: &House<'_>, recovery: Recovery, finisher: &Finisher) {
+    for id in recovery.stale {
+        if let Err(error) = house.spool.remove(id) {
+            tracing::warn!(recording = %id, %error, "spool that is no longer needed is still there");
+        }
+    }
+    for view in recovery.unfinished {
+        let mut view = Some(view);
+        for fact in &recovery.facts {
+            if fact.recording().is_some() && fact.recording() == view.as_ref().map(|view| view.id) {
+                storage_core::fold::apply(&mut view, fact);
+            }
+        }
+        if let Some(view) = view {
+            tracing::info!(recording = %view.id, "taken up again");
+            finisher.submit(view);
+        }
+    }
+}
+
+async fn open_api(house: &House<'_>) -> Result<Option<api::Api>, Fault> {
+    let eraser = Arc::new(Eraser {
+        keyring: house.keyring.clone(),
+        archive: Arc::clone(&house.archive),
+        spool: Arc::clone(&house.spool),
+    });
+    let desk = Desk { mailbox: house.mailbox.clone(), catalog: Arc::clone(&house.catalog), eraser };
+    let playback = ArchivePlayback {
+        archive: Arc::clone(&house.archive),
+        catalog: Arc::clone(&house.catalog),
+        keyring: house.keyring.clone(),
+    };
+    doors::start_api(house, Arc::new(desk), Arc::new(playback)).await
+}
+
+fn notify(state: &str) {
+    if let Err(error) = ops::systemd::notify(state) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::Failed(format!("signals: {error}")));
+        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Opens the doors to the outside: SIP, media, HTTPS, metrics. A port in use is one line naming the key.
+
+use std::sync::Arc;
+
+use capture::Capture;
+use crypto::tls::TlsMaterial;
+use custody::{TlsPaths, self_signed};
+use ops::health::{Health, HealthServer};
+use prometheus::Registry;
+use signaling::{Signaling, SignalingParts};
+use signaling_core::{
+    event::{Command, Event},
+    negotiate::{Policy, SdesOverClear},
+};
+use storage_core::ports::Playback;
+use tokio::sync::mpsc;
+
+use super::{House, shells};
+use crate::{config::Config, control::Desk, fault::Fault};
+
+pub(crate) async fn open_health(
+    config: &Config,
+    registry: &Registry,
+    health: &Health,
+) -> Result<Option<HealthServer>, Fault> {
+    if config.http.metrics == "off" {
+        return Ok(None);
+    }
+    let served = ops::health::serve(&config.http.metrics, registry.clone(), health.clone()).await;
+    served.map(Some).map_err(|error| Fault::Usage(error.to_string()))
+}
+
+pub(crate) fn start_capture(house: &House<'_>) -> Result<Arc<Capture>, Fault> {
+    let sink = house.spool.sink();
+    let capture = Capture::start(&house.config.media, sink, shells::reports(&house.mailbox), &house.registry);
+    capture.map(Arc::new).map_err(|error| Fault::Failed(error.to_string()))
+}
+
+pub(crate) fn session_config(config: &Config) -> session::Config {
+    session::Config {
+        ports: config.media.ports.first..=config.media.ports.last,
+        pair_linger_ms: config.session.pair_linger_ms,
+        max_live: config.session.max_live,
+        genesys_first_line_is_dn: config.session.genesys_first_line_is_dn,
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        media_address: config.media.address,
+        srtp_required: config.media.srtp == capture::SrtpPolicy::Required,
+        sdes_over_clear: match config.media.sdes_over_clear_signaling {
+            capture::ClearSdes::Refuse => SdesOverClear::Refuse,
+            capture::ClearSdes::Warn => SdesOverClear::Warn,
+        },
+    }
+}
+
+/// The material of a door: configured files, else a self-signed pair made on first start.
+fn material(
+    config: &Config,
+    cert: Option<&std::path::PathBuf>,
+    key: Option<&std::path::PathBuf>,
+    client_ca: Option<&std::path::PathBuf>,
+) -> Result<TlsMaterial, Fault> {
+    let paths = match (cert, key) {
+        (Some(cert), Some(key)) => TlsPaths { cert: cert.clone(), key: key.clone(), client_ca: client_ca.cloned() },
+        _ => {
+            let names = [config.node.clone()];
+            let made = self_signed::ensure(config.tls_dir(), &names);
+            let (paths, is_new) = made.map_err(|error| Fault::key("data_dir", error))?;
+            if is_new {
+                tracing::warn!(certificate = %paths.cert.display(), "a self-signed certificate was made; sip.cert and http.cert replace it");
+            }
+            TlsPaths { client_ca: client_ca.cloned(), ..paths }
+        }
+    };
+    paths.load().map_err(|error| Fault::Usage(error.to_string()))
+}
+
+pub(crate) async fn start_signaling(
+    house: &House<'_>,
+    events: mpsc::Sender<Event>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<Signaling, Fault> {
+    let sip = &house.config.sip;
+    let material = material(house.config, sip.cert.as_ref(), sip.key.as_ref(), sip.client_ca.as_ref())?;
+    let tls = crypto::tls::server_config(material, &[]).map_err(|error| Fault::key("sip.cert", error))?;
+    let parts = SignalingParts {
+        config: sip.clone(),
+        tls: Some(tls),
+        policy: policy(house.config),
+        peers: peers(house.config)?,
+        events,
+        commands,
+        registry: house.registry.clone(),
+    };
+    Signaling::start(parts).await.map_err(|error| Fault::Usage(error.to_string()))
+}
+
+/// The peer rules, checked.
+pub(crate) fn peers(config: &Config) -> Result<Vec<signaling_core::endpoint::PeerRule>, Fault> {
+    let rule = |peer: &crate::config::Peer| {
+        signaling_core::endpoint::PeerRule::new(&peer.network, &peer.profile).map_err(|error| Fault::key("peer", error))
+    };
+    config.peer.iter().map(rule).collect()
+}
+
+pub(crate) async fn start_api(
+    house: &House<'_>,
+    desk: Arc<Desk>,
+    playback: Arc<dyn Playback>,
+) -> Result<Option<api::Api>, Fault> {
+    let http = &house.config.http;
+    if http.listen == "off" {
+        return Ok(None);
+    }
+    let material = material(house.config, http.cert.as_ref(), http.key.as_ref(), None)?;
+    let tls =
+        crypto::tls::server_config(material, &[b"h2", b"http/1.1"]).map_err(|error| Fault::key("http.cert", error))?;
+    let access = api::access::Store::open(&house.config.access_dir()).map_err(|error| Fault::key("data_dir", error))?;
+    let parts = api::ApiParts {
+        config: http,
+        tls,
+        catalog: Arc::clone(&house.catalog),
+        playback,
+        control: Arc::clone(&desk) as Arc<dyn api::ports::Control>,
+        audit: desk,
+        access: Arc::new(access),
+        registry: &house.registry,
+    };
+    api::Api::start(parts).await.map(Some).map_err(|error| Fault::Usage(error.to_string()))
+}

@@ -1,0 +1,39 @@
+//! The bounds of the companion: each says why it is there and what happens when it is reached.
+
+use std::time::Duration;
+
+/// A WAV file for one side. Beyond it: refused by name (one hour of G.711 stereo is 58 MB).
+pub const WAV_FILE_OCTETS: u64 = 256 * 1024 * 1024;
+
+/// Test speech made for one side; a longer call hears it again from its beginning.
+pub const SPEECH_SECONDS: u32 = 60;
+
+/// The longest call. Beyond it: refused as wrong usage.
+pub const CALL_DURATION: Duration = Duration::from_secs(24 * 3600);
+
+/// Attempts at finding an even port whose odd neighbour is free (RFC 3550 11). Beyond it: the call fails by name.
+pub const PORT_PAIR_ATTEMPTS: usize = 128;
+
+/// RTCP from the recorder is at most a few hundred octets; longer datagrams are cut and fail to parse.
+pub const RTCP_OCTETS: usize = 1500;
+
+/// Calls of one `load`. Beyond it: refused as wrong usage (the table of streams is kept in memory).
+pub const LOAD_CALLS: u32 = 20_000;
+
+/// INVITEs of one `load` that wait for their final answer at once; the next one waits for a place.
+pub const LOAD_PENDING: usize = 512;
+
+/// Media port pairs that the calls of one `load` share.
+pub const LOAD_PORT_PAIRS: usize = 8;
+
+/// Commands on their way to the sender thread; at the bound the set-up task waits.
+pub const LOAD_SENDER_QUEUE: usize = 4096;
+
+/// Precomputed packets of one side of a `load`: 64 MiB, which is over two hours at 20 ms. Beyond it: refused as wrong usage.
+pub const LOAD_TAPE_OCTETS: usize = 64 * 1024 * 1024;
+
+/// Packets of one stream that `load` may hand to the kernel at once: quinn-udp and Linux stop at 64 segments.
+pub const LOAD_BURST: u32 = 32;
+
+/// How long `load` waits for a full socket buffer before it counts the burst as not sent.
+pub const LOAD_SEND_PATIENCE: Duration = Duration::from_millis(20);

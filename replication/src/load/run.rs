@@ -1,0 +1,286 @@
+//! The calls of a load: started at their rate, streamed by the sender thread, ended when their sound is over.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    time::Duration,
+};
+
+use crypto::srtp::Outbound;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    LoadReport, LoadSpec, quantile_ms,
+    sender::{Pace, Personal, Sender, Stream, Totals},
+    tape::PacketTape,
+};
+use crate::{
+    call::{
+        legs::{self, LegOffer, Port, Side},
+        metadata::Narrator,
+        session::{invite, read_answer, remote},
+        signal::{Connection, Dialog},
+        spec::CallSpec,
+    },
+    error::CallError,
+    identity::Identity,
+    limits,
+    stream::{
+        packets::{Beginning, Packetiser},
+        ports::{self, PortPair},
+        schedule::Schedule,
+    },
+    tape::{OCTETS_PER_MS, Tape},
+    world,
+};
+
+/// What all calls of a load share.
+struct Common {
+    spec: LoadSpec,
+    connection: Connection,
+    address: IpAddr,
+    ports: Vec<u16>,
+    tapes: [Arc<PacketTape>; 2],
+    ssrcs: [u32; 2],
+    shared: Option<[Vec<u8>; 2]>,
+    streams: SyncSender<Stream>,
+    pending: Semaphore,
+}
+
+/// Puts the load on the recorder and waits for its last call.
+///
+/// # Errors
+/// [`CallError`] when nothing could be sent at all; what went wrong with single calls is in the report.
+pub async fn run(spec: LoadSpec) -> Result<LoadReport, CallError> {
+    spec.check()?;
+    let connection = Connection::open(&spec.call).await?;
+    let address = match spec.call.media_source {
+        Some(address) => address,
+        None => ports::local_address(connection.remote())?,
+    };
+    let pairs = (0..limits::LOAD_PORT_PAIRS).map(|_| PortPair::open(address)).collect::<Result<Vec<_>, _>>()?;
+    let ports = pairs.iter().map(|pair| pair.port).collect();
+    let shared = shared_keys(&spec)?;
+    let beginnings = [Beginning::new(world::entropy()?), Beginning::new(world::entropy()?)];
+    let tapes = tapes(&spec, &beginnings, shared.as_ref())?;
+    let pace = Pace { ptime_ms: spec.call.ptime_ms, burst: spec.burst };
+    let sender = Sender::new(pairs, pace, shared_outbounds(&spec, shared.as_ref())?)?;
+    let (streams, inbox) = mpsc::sync_channel(limits::LOAD_SENDER_QUEUE);
+    let thread = std::thread::Builder::new()
+        .name("sender".to_owned())
+        .spawn(move || sender.run(&inbox))
+        .map_err(|cause| CallError::Media(format!("sender thread: {cause}")))?;
+    let pending = Semaphore::new(limits::LOAD_PENDING);
+    let ssrcs = beginnings.map(|beginning| beginning.ssrc);
+    let common = Common { spec, connection, address, ports, tapes, ssrcs, shared, streams, pending };
+    let mut report = place_all(common).await;
+    let totals = tokio::task::spawn_blocking(move || thread.join())
+        .await
+        .map_err(|cause| CallError::Media(format!("sender thread: {cause}")))?
+        .map_err(|_| CallError::Media("the sender thread panicked".to_owned()))?;
+    add(&mut report, totals);
+    Ok(report)
+}
+
+async fn place_all(common: Common) -> LoadReport {
+    let common = Arc::new(common);
+    let interval = Duration::from_secs_f64(1.0 / common.spec.rate);
+    let start = world::now();
+    let mut calls = JoinSet::new();
+    let mut outcomes = Vec::new();
+    for number in 0..common.spec.calls {
+        sleep_until((start + interval.mul_f64(f64::from(number))).into()).await;
+        calls.spawn(one_call(Arc::clone(&common), number as usize));
+        while let Some(outcome) = calls.try_join_next() {
+            outcomes.push(outcome);
+        }
+    }
+    drop(common);
+    while let Some(outcome) = calls.join_next().await {
+        outcomes.push(outcome);
+    }
+    let mut report = LoadReport::default();
+    let mut times = Vec::new();
+    for outcome in outcomes {
+        match outcome.unwrap_or_else(|cause| Err(CallError::Media(cause.to_string()))) {
+            Ok(setup) => {
+                report.ok += 1;
+                times.extend(setup.into_iter().map(|time| time.as_micros() as u64));
+            }
+            Err(cause) => {
+                report.failed += 1;
+                *report.failures.entry(cause.to_string()).or_default() += 1;
+            }
+        }
+    }
+    times.sort_unstable();
+    (report.setup_p50_ms, report.setup_p99_ms) = (quantile_ms(&times, 0.5), quantile_ms(&times, 0.99));
+    report
+}
+
+/// One call from INVITE to BYE; the set-up times of its sessions.
+async fn one_call(common: Arc<Common>, number: usize) -> Result<Vec<Duration>, CallError> {
+    let spec = &common.spec.call;
+    let identity = Identity::new(&personal_names(spec, number), world::entropy()?, world::utc());
+    let is_alive = Arc::new(AtomicBool::new(true));
+    let mut dialogs = Vec::new();
+    let mut times = Vec::new();
+    for sides in legs::sides(spec) {
+        match place(&common, number, (&identity, &sides), &is_alive).await {
+            Ok((dialog, time)) => {
+                dialogs.push(dialog);
+                times.push(time);
+            }
+            Err(cause) => {
+                is_alive.store(false, Ordering::Relaxed);
+                for dialog in &dialogs {
+                    // The refusal is what the report tells.
+                    drop(dialog.bye().await);
+                }
+                return Err(cause);
+            }
+        }
+    }
+    // One turn of the wheel more than the sound lasts: the last burst has left by then.
+    let turn = Duration::from_millis(u64::from(spec.ptime_ms * common.spec.burst));
+    let ended = wait_for_end(&dialogs, spec.duration + turn).await;
+    is_alive.store(false, Ordering::Relaxed);
+    for dialog in &dialogs {
+        dialog.bye().await?;
+    }
+    ended.map(|()| times)
+}
+
+async fn wait_for_end(dialogs: &[Dialog], time: Duration) -> Result<(), CallError> {
+    let over = sleep(time);
+    tokio::pin!(over);
+    let mut ends = JoinSet::new();
+    for dialog in dialogs {
+        ends.spawn(dialog.end());
+    }
+    loop {
+        tokio::select! {
+            () = &mut over => return Ok(()),
+            joined = ends.join_next(), if !ends.is_empty() => if let Some(Ok(true)) = joined {
+                return Err(CallError::BadAnswer("ended by the recorder".to_owned()));
+            },
+        }
+    }
+}
+
+/// One session: INVITE, answer, and its streams handed to the sender.
+async fn place(
+    common: &Common,
+    number: usize,
+    leg: (&Identity, &[Side]),
+    is_alive: &Arc<AtomicBool>,
+) -> Result<(Dialog, Duration), CallError> {
+    let (identity, sides) = leg;
+    let spec = &common.spec.call;
+    let pair = |side: Side| (2 * number + side.index()) % common.ports.len();
+    let ports: Vec<Port> = sides.iter().map(|side| Port { side: *side, port: common.ports[pair(*side)] }).collect();
+    let offer = LegOffer::new(spec, &ports, common.address, common.shared.as_ref())?;
+    let narrator = Narrator::new(identity)?;
+    let place = common.pending.acquire().await.map_err(|cause| CallError::Media(cause.to_string()))?;
+    let began = world::now();
+    let accepted = common.connection.invite(invite(spec, identity, &offer, &narrator)).await?;
+    let setup = world::now().saturating_duration_since(began);
+    drop(place);
+    let answers = match read_answer(&offer, &accepted.body) {
+        Ok(answers) => answers,
+        Err(cause) => {
+            drop(accepted.dialog.bye().await);
+            return Err(cause);
+        }
+    };
+    for (line, (side, answer)) in sides.iter().zip(&answers).enumerate().filter(|(_, (_, answer))| answer.accepted) {
+        let (remote, remote_rtcp) = remote(answer, common.connection.remote().ip());
+        let personal = common.personal(offer.key(line))?;
+        let ssrc = match personal {
+            Some(_) => u32::from_be_bytes(world::entropy()?),
+            None => common.ssrcs[side.index()],
+        };
+        common.send(Stream {
+            tape: Arc::clone(&common.tapes[side.index()]),
+            personal,
+            ssrc,
+            remote,
+            remote_rtcp,
+            pair: pair(*side),
+            side: side.index(),
+            is_alive: Arc::clone(is_alive),
+        })?;
+    }
+    Ok((accepted.dialog, setup))
+}
+
+impl Common {
+    /// A stream of its own, unless all calls share one key.
+    fn personal(&self, key: Option<&[u8]>) -> Result<Option<Personal>, CallError> {
+        if self.shared.is_some() {
+            return Ok(None);
+        }
+        let outbound = self.spec.call.srtp.zip(key).map(|(suite, key)| Outbound::new(suite, key)).transpose();
+        Ok(Some(Personal { outbound: outbound.map_err(|cause| CallError::Media(cause.to_string()))? }))
+    }
+
+    fn send(&self, stream: Stream) -> Result<(), CallError> {
+        self.streams.try_send(stream).map_err(|cause| CallError::Media(format!("sender thread: {cause}")))
+    }
+}
+
+/// Ids that name one call cannot be shared by many: the number of the call is appended.
+fn personal_names(spec: &CallSpec, number: usize) -> crate::identity::Chosen {
+    let numbered = |name: &Option<String>| name.as_ref().map(|name| format!("{name}-{number}"));
+    let mut chosen = spec.chosen.clone();
+    chosen.call_uuid = numbered(&chosen.call_uuid);
+    chosen.record_id = numbered(&chosen.record_id);
+    chosen.conn_id = numbered(&chosen.conn_id);
+    chosen
+}
+
+fn shared_keys(spec: &LoadSpec) -> Result<Option<[Vec<u8>; 2]>, CallError> {
+    let Some(suite) = spec.call.srtp.filter(|_| spec.shared_key) else { return Ok(None) };
+    Ok(Some([world::fresh_key(suite.key_salt_len())?, world::fresh_key(suite.key_salt_len())?]))
+}
+
+fn shared_outbounds(spec: &LoadSpec, keys: Option<&[Vec<u8>; 2]>) -> Result<[Option<Outbound>; 2], CallError> {
+    let outbound = |side: usize| {
+        let parts = spec.call.srtp.zip(keys);
+        let made = parts.map(|(suite, keys)| Outbound::new(suite, &keys[side])).transpose();
+        made.map_err(|cause| CallError::Media(cause.to_string()))
+    };
+    Ok([outbound(0)?, outbound(1)?])
+}
+
+fn tapes(
+    spec: &LoadSpec,
+    beginnings: &[Beginning; 2],
+    keys: Option<&[Vec<u8>; 2]>,
+) -> Result<[Arc<PacketTape>; 2], CallError> {
+    let call = &spec.call;
+    let packets = Schedule::new(world::now(), call.ptime()).packets(call.duration) as u32;
+    let seconds = call.duration.as_secs().saturating_add(1).min(u64::from(limits::SPEECH_SECONDS)) as u32;
+    let samples = call.ptime_ms * OCTETS_PER_MS as u32;
+    let [left, right] = shared_outbounds(spec, keys)?;
+    let tape = |side: usize, outbound| {
+        let sound = Tape::load(spec.sides()[side], call.law, side, seconds)?;
+        let packetiser = Packetiser::new(beginnings[side], call.law.payload_type(), samples);
+        PacketTape::new(&sound, packetiser, packets, outbound).map(Arc::new)
+    };
+    Ok([tape(0, left)?, tape(1, right)?])
+}
+
+fn add(report: &mut LoadReport, totals: Totals) {
+    report.packets = totals.packets;
+    report.send_errors = totals.errors;
+    report.behind_ms = totals.behind_ms;
+}

@@ -1,0 +1,339 @@
+//! The task that streams one line: sound at its time, sender reports now and then, and an ear for the receiver reports.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crypto::srtp::Inbound;
+use media::rtcp::{self, Packet};
+use tokio::{net::UdpSocket, sync::watch};
+
+use super::{
+    packets::Packetiser,
+    ports::PortPair,
+    protect::Protector,
+    schedule::{Digits, EventStep, Schedule},
+};
+use crate::{
+    call::report::Span,
+    error::CallError,
+    limits,
+    tape::{OCTETS_PER_MS, Tape},
+    world,
+};
+
+/// What the line is to do at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Send what is due.
+    Open,
+    /// The span is not replicated: the timeline goes on, nothing is sent.
+    Paused,
+    /// The session is over.
+    Closed,
+}
+
+/// Everything one line needs to stream, its sockets apart. Holds keys: no `Debug`.
+pub struct Line {
+    /// Builds the packets.
+    pub packetiser: Packetiser,
+    /// The sound.
+    pub tape: Tape,
+    /// Digits that take the place of sound.
+    pub digits: Option<Digits>,
+    /// RTP address of the recorder.
+    pub remote: SocketAddr,
+    /// Its RTCP address.
+    pub remote_rtcp: SocketAddr,
+    /// Our key, on an SRTP line.
+    pub protector: Option<Protector>,
+    /// The recorder's key, for what it reports.
+    pub inbound: Option<Inbound>,
+    /// Canonical name of our side (RFC 3550 6.5.1).
+    pub cname: String,
+}
+
+/// What was sent and what the recorder said about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// RTP packets.
+    pub packets: u64,
+    /// Their payload octets.
+    pub octets: u64,
+    /// Packets that the socket refused.
+    pub send_errors: u64,
+    /// Receiver reports about us.
+    pub receiver_reports: u32,
+    /// Cumulative loss of the last one.
+    pub lost: Option<i32>,
+    /// Where on the timeline sound was sent.
+    pub spans: Vec<Span>,
+}
+
+/// A line being streamed.
+struct Streaming {
+    line: Line,
+    schedule: Schedule,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    packet: Vec<u8>,
+    sent: Sent,
+}
+
+/// The first sender report, so that the recorder can align even a short call.
+const FIRST_REPORT: Duration = Duration::from_millis(500);
+/// The shortest time between later ones; up to as much again is added at random (RFC 3550 6.3.1 spreads them likewise).
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Streams these packets of the schedule, each late rather than never, or until the gate closes; says BYE on RTCP at the
+/// end.
+///
+/// # Errors
+/// [`CallError::Media`] when the sockets or the SRTP context cannot be used at all; single lost sends are counted.
+pub async fn stream(
+    line: Line,
+    ports: PortPair,
+    schedule: Schedule,
+    packets: std::ops::Range<u64>,
+    mut gate: watch::Receiver<Gate>,
+) -> Result<Sent, CallError> {
+    let mut streaming = Streaming::new(line, ports, schedule)?;
+    let mut index = packets.start;
+    let mut report_at = schedule.due(index) + FIRST_REPORT;
+    let mut heard = [0; limits::RTCP_OCTETS];
+    while index < packets.end {
+        tokio::select! {
+            () = tokio::time::sleep_until(schedule.due(index).into()) => {
+                let state = *gate.borrow_and_update();
+                match state {
+                    Gate::Open => streaming.send(index).await?,
+                    Gate::Paused => streaming.line.packetiser.silence(),
+                    Gate::Closed => break,
+                }
+                index += 1;
+                if world::now() >= report_at {
+                    streaming.report().await?;
+                    report_at += REPORT_INTERVAL + jitter()?;
+                }
+            }
+            changed = gate.changed() => if changed.is_err() || *gate.borrow() == Gate::Closed { break },
+            received = streaming.rtcp.recv_from(&mut heard) => if let Ok((length, _)) = received {
+                streaming.hear(&mut heard[..length]);
+            },
+        }
+    }
+    streaming.finish().await
+}
+
+impl Streaming {
+    fn new(line: Line, ports: PortPair, schedule: Schedule) -> Result<Self, CallError> {
+        let failed = |cause: std::io::Error| CallError::Media(cause.to_string());
+        Ok(Self {
+            line,
+            schedule,
+            rtp: UdpSocket::from_std(ports.rtp).map_err(failed)?,
+            rtcp: UdpSocket::from_std(ports.rtcp).map_err(failed)?,
+            packet: Vec::with_capacity(2048),
+            sent: Sent::default(),
+        })
+    }
+
+    async fn send(&mut self, index: u64) -> Result<(), CallError> {
+        if let Some(step) = self.line.digits.as_ref().and_then(|digits| digits.step(index)) {
+            return self.send_event(step).await;
+        }
+        let samples = self.line.packetiser.samples_per_packet();
+        self.packet.clear();
+        self.line.packetiser.audio(index, &mut self.packet);
+        self.line.tape.copy(index * u64::from(samples), samples as usize, &mut self.packet);
+        self.note_span(index, u64::from(samples) / OCTETS_PER_MS);
+        self.send_packet().await
+    }
+
+    /// The last packet of a digit goes out three times (RFC 4733 2.5.1.4), each with its own sequence number.
+    async fn send_event(&mut self, step: EventStep) -> Result<(), CallError> {
+        for _ in 0..if step.is_last { 3 } else { 1 } {
+            self.packet.clear();
+            self.line.packetiser.event(step, &mut self.packet);
+            self.send_packet().await?;
+        }
+        Ok(())
+    }
+
+    async fn send_packet(&mut self) -> Result<(), CallError> {
+        let sent = match &mut self.line.protector {
+            Some(protector) => self.rtp.send_to(&protector.rtp(&self.packet)?, self.line.remote).await,
+            None => self.rtp.send_to(&self.packet, self.line.remote).await,
+        };
+        self.sent.send_errors += u64::from(sent.is_err());
+        Ok(())
+    }
+
+    fn note_span(&mut self, index: u64, ptime_ms: u64) {
+        let from_ms = index * ptime_ms;
+        let to_ms = from_ms + ptime_ms;
+        match self.sent.spans.last_mut() {
+            Some(span) if span.to_ms == from_ms => span.to_ms = to_ms,
+            _ => self.sent.spans.push(Span { from_ms, to_ms }),
+        }
+    }
+
+    async fn report(&mut self) -> Result<(), CallError> {
+        let elapsed = world::now().saturating_duration_since(self.schedule.due(0));
+        let ntp = rtcp::ntp_of(world::since_1970().as_nanos() as u64);
+        let info = self.line.packetiser.info(ntp, elapsed.as_micros() as u64 * OCTETS_PER_MS / 1000);
+        let report = rtcp::sender_report(self.line.packetiser.beginning().ssrc, &self.line.cname, &info);
+        self.send_rtcp(&report).await
+    }
+
+    async fn send_rtcp(&mut self, packet: &[u8]) -> Result<(), CallError> {
+        let sent = match &mut self.line.protector {
+            Some(protector) => self.rtcp.send_to(&protector.rtcp(packet)?, self.line.remote_rtcp).await,
+            None => self.rtcp.send_to(packet, self.line.remote_rtcp).await,
+        };
+        self.sent.send_errors += u64::from(sent.is_err());
+        Ok(())
+    }
+
+    fn hear(&mut self, datagram: &mut [u8]) {
+        let length = match &mut self.line.inbound {
+            Some(inbound) => inbound.unprotect_rtcp(datagram).ok(),
+            None => Some(datagram.len()),
+        };
+        let Some(Ok(compound)) = length.map(|length| rtcp::parse(&datagram[..length])) else { return };
+        let ssrc = self.line.packetiser.beginning().ssrc;
+        for packet in compound {
+            if let Packet::ReceiverReport { block: Some(block), .. } = packet
+                && block.ssrc == ssrc
+            {
+                self.sent.receiver_reports += 1;
+                self.sent.lost = Some(block.cumulative_lost);
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Result<Sent, CallError> {
+        let bye = rtcp::bye(self.line.packetiser.beginning().ssrc, &self.line.cname);
+        self.send_rtcp(&bye).await?;
+        (self.sent.packets, self.sent.octets) = self.line.packetiser.sent();
+        Ok(self.sent)
+    }
+}
+
+fn jitter() -> Result<Duration, CallError> {
+    let random = u16::from_be_bytes(world::entropy()?);
+    Ok(REPORT_INTERVAL.mul_f64(f64::from(random) / f64::from(u16::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use crypto::srtp::{Outbound, Suite};
+    use media::{
+        rtcp::{ReportBlock, receiver_report},
+        rtp::RtpView,
+    };
+
+    use super::*;
+    use crate::stream::packets::Beginning;
+
+    const SSRC: u32 = 0xabcd;
+    const PTIME: Duration = Duration::from_millis(20);
+
+    fn pair() -> PortPair {
+        PortPair::open(Ipv4Addr::LOCALHOST.into()).unwrap()
+    }
+
+    fn line(ear: &PortPair) -> Line {
+        let beginning = Beginning { ssrc: SSRC, sequence: 65_533, timestamp: 5 };
+        Line {
+            packetiser: Packetiser::new(beginning, 0, 160),
+            tape: Tape::new((0..=255).collect()).unwrap(),
+            digits: None,
+            remote: ear.rtp.local_addr().unwrap(),
+            remote_rtcp: ear.rtcp.local_addr().unwrap(),
+            protector: None,
+            inbound: None,
+            cname: "side@test".to_owned(),
+        }
+    }
+
+    fn loss(cumulative_lost: i32, ssrc: u32) -> Vec<u8> {
+        receiver_report(1, "ear", Some(ReportBlock { ssrc, cumulative_lost, ..ReportBlock::default() }))
+    }
+
+    fn datagrams(socket: &std::net::UdpSocket) -> Vec<Vec<u8>> {
+        let mut buffer = [0; 2048];
+        std::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec())).collect()
+    }
+
+    async fn run(line: Line, ours: PortPair, packets: u64, gate: &watch::Sender<Gate>) -> Sent {
+        let schedule = Schedule::new(world::now() + PTIME, PTIME);
+        stream(line, ours, schedule, 0..packets, gate.subscribe()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_line_sends_its_tape_hears_reports_and_says_bye() {
+        let (ear, ours, gate) = (pair(), pair(), watch::Sender::new(Gate::Open));
+        let our_rtcp = ours.rtcp.local_addr().unwrap();
+        ear.rtcp.send_to(&loss(3, SSRC), our_rtcp).unwrap();
+        ear.rtcp.send_to(&loss(9, SSRC + 1), our_rtcp).unwrap();
+        ear.rtcp.send_to(&[0x80], our_rtcp).unwrap();
+        let sent = run(line(&ear), ours, 5, &gate).await;
+        assert_eq!((sent.packets, sent.octets, sent.send_errors), (5, 800, 0));
+        assert_eq!((sent.receiver_reports, sent.lost), (1, Some(3)));
+        assert_eq!(sent.spans, [Span { from_ms: 0, to_ms: 100 }]);
+        let heard: Vec<u8> =
+            datagrams(&ear.rtp).iter().flat_map(|packet| RtpView::parse(packet).unwrap().payload().to_vec()).collect();
+        let mut expected = Vec::new();
+        line(&ear).tape.copy(0, 800, &mut expected);
+        assert_eq!(heard, expected);
+        let reports = datagrams(&ear.rtcp);
+        let last = rtcp::parse(reports.last().unwrap()).unwrap().last();
+        assert_eq!(last, Some(Packet::Bye { ssrc: SSRC }));
+    }
+
+    #[tokio::test]
+    async fn what_is_paused_never_leaves() {
+        let (ear, gate) = (pair(), watch::Sender::new(Gate::Paused));
+        let sent = run(line(&ear), pair(), 3, &gate).await;
+        assert_eq!((sent.packets, sent.spans.len()), (0, 0));
+        assert!(datagrams(&ear.rtp).is_empty());
+        gate.send_replace(Gate::Closed);
+        assert_eq!(run(line(&ear), pair(), 1000, &gate).await.packets, 0);
+    }
+
+    #[tokio::test]
+    async fn digits_take_the_place_of_sound() {
+        let (ear, gate) = (pair(), watch::Sender::new(Gate::Open));
+        let digits = Digits::new("5", 1, PTIME);
+        let sent = run(Line { digits, ..line(&ear) }, pair(), 7, &gate).await;
+        assert_eq!(sent.packets, 2 + 5 + 2);
+        assert_eq!(sent.spans, [Span { from_ms: 0, to_ms: 20 }, Span { from_ms: 120, to_ms: 140 }]);
+        let types: Vec<u8> = datagrams(&ear.rtp).iter().map(|p| RtpView::parse(p).unwrap().payload_type()).collect();
+        assert_eq!(types, [0, 101, 101, 101, 101, 101, 101, 101, 0]);
+    }
+
+    #[tokio::test]
+    async fn on_an_srtp_line_only_authentic_reports_count() {
+        let (ear, ours, gate) = (pair(), pair(), watch::Sender::new(Gate::Open));
+        let (suite, our_key, their_key) = (Suite::AesCm128Sha1_80, [1; 30], [2; 30]);
+        let our_rtcp = ours.rtcp.local_addr().unwrap();
+        ear.rtcp.send_to(&loss(9, SSRC), our_rtcp).unwrap();
+        let mut report = loss(2, SSRC);
+        Outbound::new(suite, &their_key).unwrap().protect_rtcp(&mut report).unwrap();
+        ear.rtcp.send_to(&report, our_rtcp).unwrap();
+        let secure = Line {
+            protector: Some(Protector::new(suite, &our_key).unwrap()),
+            inbound: Some(Inbound::new(suite, &their_key, 0).unwrap()),
+            ..line(&ear)
+        };
+        let sent = run(secure, ours, 4, &gate).await;
+        assert_eq!((sent.receiver_reports, sent.lost), (1, Some(2)));
+        let mut inbound = Inbound::new(suite, &our_key, 0).unwrap();
+        let packets = datagrams(&ear.rtp);
+        assert_eq!(packets.len(), 4);
+        for mut packet in packets {
+            assert_eq!(inbound.unprotect_rtp(&mut packet).unwrap(), 172);
+        }
+    }
+}

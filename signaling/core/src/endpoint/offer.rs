@@ -1,0 +1,84 @@
+//! What a request carries: body parts, an offer negotiated, metadata, each refusal with its answer.
+
+use super::{ACCEPT, Endpoint, dialog::Agreed};
+use crate::{
+    event::{Metadata, Offer, Transport, Warning},
+    flow::Flow,
+    limits, negotiate,
+    sdp::SessionDescription,
+    sip::{Request, write::Reply},
+    siprec::{
+        body::{self, BodyError, BodyHeaders, Parts},
+        metadata,
+    },
+};
+
+/// A refusal and the stable cause that is told with it.
+pub(super) struct Refused {
+    pub(super) reply: Box<Reply>,
+    pub(super) cause: String,
+}
+
+impl Refused {
+    pub(super) fn new(reply: Reply, cause: &str) -> Self {
+        Self { reply: Box::new(reply), cause: cause.to_owned() }
+    }
+}
+
+impl Endpoint {
+    /// Takes the body apart.
+    pub(super) fn parts(&self, request: &Request, is_strict: bool) -> Result<Parts, Refused> {
+        let headers = &request.headers;
+        let of = BodyHeaders {
+            content_type: headers.get("Content-Type").unwrap_or_default(),
+            disposition: headers.get("Content-Disposition"),
+            transfer_encoding: headers.get("Content-Transfer-Encoding"),
+            content_encoding: headers.get("Content-Encoding"),
+        };
+        body::split(&of, &request.body, is_strict).map_err(|error| match error {
+            BodyError::BadRequest(rule) => {
+                Refused::new(self.reply(400).with("Warning", format!("399 recorder \"{rule}\"")), rule)
+            }
+            BodyError::Unsupported => Refused::new(self.reply(415).with("Accept", ACCEPT), "unsupported_body"),
+        })
+    }
+
+    /// Reads and negotiates an SDP offer.
+    pub(super) fn negotiate(
+        &self,
+        sdp: &[u8],
+        flow: &Flow,
+        previous: Option<&Agreed>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(SessionDescription, Offer), Refused> {
+        let sdp = SessionDescription::parse(sdp).map_err(|_| {
+            Refused::new(self.reply(400).with("Warning", "399 recorder \"malformed SDP\""), "malformed_sdp")
+        })?;
+        let is_secure = flow.transport == Transport::Tls;
+        let previous = previous.map(|agreed| &agreed.offer);
+        match negotiate::offer(&sdp, &self.config.policy, is_secure, previous, warnings) {
+            Ok(offer) => Ok((sdp, offer)),
+            Err(refusal) => {
+                let cause = refusal.warning.clone().unwrap_or_else(|| "not_acceptable".to_owned());
+                let mut reply = self.reply(refusal.status);
+                refusal.warning.into_iter().for_each(|warning| reply.headers.push("Warning", warning));
+                Err(Refused::new(reply, &cause))
+            }
+        }
+    }
+}
+
+/// Reads the metadata part, if there is one.
+pub(super) fn metadata_of(parts: &mut Parts, warnings: &mut Vec<Warning>) -> Option<Metadata> {
+    warnings.append(&mut parts.warnings);
+    let (media_type, raw) = parts.metadata.take()?;
+    Some(metadata::read(&media_type, &raw, warnings))
+}
+
+/// Each warning once, and not too many.
+pub(super) fn tidy(mut warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut seen = std::collections::BTreeSet::new();
+    warnings.retain(|warning| seen.insert(warning.clone()));
+    warnings.truncate(limits::WARNINGS);
+    warnings
+}

@@ -1,0 +1,15 @@
+//! SIP, SDP and SIPREC for recorders: bytes and time in, events and bytes out. No socket, clock or runtime.
+
+pub mod client;
+pub mod endpoint;
+pub mod event;
+pub mod flow;
+pub mod genesys;
+pub mod limits;
+pub mod negotiate;
+pub mod sdp;
+mod session_timer;
+#[cfg(test)]
+mod simulated;
+pub mod sip;
+pub mod siprec;

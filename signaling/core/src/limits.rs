@@ -1,0 +1,59 @@
+//! Every bound of the SIP side, the reason for it, and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Octets of a start line and headers. A SIPREC INVITE has 1-3 KiB; proxies add Via and Record-Route. Beyond: 400 on a
+/// datagram, the connection is closed on a stream (its framing is lost).
+pub const HEAD_OCTETS: usize = 64 * 1024;
+
+/// Header lines of one message, comma lists split. Beyond: 400.
+pub const HEADERS: usize = 512;
+
+/// Octets of a body. A complete metadata document of a large conference stays under 200 KiB. Beyond: 413, and on a
+/// stream the body is skipped so that the framing survives.
+pub const BODY_OCTETS: usize = 256 * 1024;
+
+/// A declared body that is not even skipped on a stream: the connection is closed.
+pub const SKIPPED_BODY_OCTETS: usize = 16 * 1024 * 1024;
+
+/// Requests above this size should not have come over UDP (RFC 3261 18.1.1): warning `large_udp_request`.
+pub const UDP_REQUEST_OCTETS: usize = 1300;
+
+/// Live dialogs. 16,384 tracks at two a call leave room; a dialog costs about 4 KiB. Beyond: 503 with Retry-After.
+pub const DIALOGS: usize = 12_000;
+
+/// Live transactions, server and client together; each holds its last message for up to 32 s. At 1,000 calls a second
+/// over UDP some 100,000 are alive. Beyond: 503 without state for requests that would create one.
+pub const TRANSACTIONS: usize = 150_000;
+
+/// Events that nobody has fetched yet. Beyond: new INVITEs get 503, the word about them is dropped (counted); events of
+/// live dialogs are always kept.
+pub const EVENT_BACKLOG: usize = 4_096;
+
+/// From here on the shell stops reading its sockets until events were fetched.
+pub const EVENT_BACKLOG_HARD: usize = 8_192;
+
+/// Calls of one [`crate::client::Client`]. Beyond: `invite` is refused.
+pub const CLIENT_CALLS: usize = 65_536;
+
+/// Warnings of one offer. Beyond: the rest is dropped, the first ones say enough.
+pub const WARNINGS: usize = 32;
+
+/// RFC 3261 T1.
+pub const T1: Duration = Duration::from_millis(500);
+/// RFC 3261 T2: the longest retransmission interval of non-INVITE requests and INVITE responses.
+pub const T2: Duration = Duration::from_secs(4);
+/// RFC 3261 T4: how long a message stays in the network.
+pub const T4: Duration = Duration::from_secs(5);
+/// 64 * T1: transaction timeouts B, F, H, J, L, M.
+pub const TRANSACTION: Duration = Duration::from_secs(32);
+/// How long a client INVITE may ring before we give up (timer C of a proxy is over 3 minutes).
+pub const RINGING: Duration = Duration::from_secs(180);
+/// The final answer to an offer must come from the session core within this time, else 500: under the 32 s after which
+/// a UAC that saw only 100 starts to give up.
+pub const DECISION: Duration = Duration::from_secs(20);
+
+/// RFC 4028 4: the smallest session interval anybody may ask for.
+pub const MIN_SESSION_EXPIRES_S: u32 = 90;
+/// Intervals above this are cut (a UAS may lower): a dead peer is found within a day.
+pub const MAX_SESSION_EXPIRES_S: u32 = 86_400;

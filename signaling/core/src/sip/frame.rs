@@ -1,0 +1,158 @@
+//! Messages out of a TCP or TLS stream (RFC 3261 18.3), with bounds, keep-alives and skipping of bodies too large.
+
+use super::parse::{content_length, head_end, head_headers};
+use crate::limits;
+
+/// What a stream holds next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// One whole message.
+    Message(Vec<u8>),
+    /// A double CRLF: answer it with a single one (RFC 5626 4.4.1).
+    Ping,
+    /// The head of a message whose body is beyond the cap; the body is skipped. Answer 413.
+    TooLarge(Vec<u8>),
+}
+
+/// The framing is lost; the connection must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// More header octets than the bound without an end.
+    HeadTooLarge,
+    /// No, a negative or a contradictory Content-Length.
+    Length,
+    /// A body so large that it is not even skipped.
+    BodyTooLarge,
+}
+
+/// Cuts one stream. Push what was read, then pull frames until there is none.
+#[derive(Debug, Default)]
+pub struct Framer {
+    buffer: Vec<u8>,
+    /// Octets of a skipped body still to come.
+    skip: usize,
+    /// Head and length of the message at the front, once known, so that a slow body is not scanned again.
+    known: Option<(usize, usize)>,
+}
+
+impl Framer {
+    /// Takes what was read from the stream.
+    pub fn push(&mut self, mut octets: &[u8]) {
+        let skipped = self.skip.min(octets.len());
+        self.skip -= skipped;
+        octets = &octets[skipped..];
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// Whether a message has begun and is not complete.
+    pub fn is_midway(&self) -> bool {
+        !self.buffer.is_empty() || self.skip > 0
+    }
+
+    /// The next frame, if it is complete.
+    ///
+    /// # Errors
+    /// [`FrameError`]: nothing more can be read from this stream.
+    pub fn pull(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.known.is_none() {
+            if self.buffer.starts_with(b"\r\n\r\n") {
+                self.buffer.drain(..4);
+                return Ok(Some(Frame::Ping));
+            }
+            // A single CRLF before a message is noise (RFC 3261 7.5); two octets may still become a ping.
+            if self.buffer.starts_with(b"\r\n") && self.buffer.len() > 2 && self.buffer[2] != b'\r' {
+                self.buffer.drain(..2);
+            }
+            if matches!(self.buffer[..], [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r']) {
+                return Ok(None);
+            }
+            let Some(end) = head_end(&self.buffer) else {
+                let is_over = self.buffer.len() > limits::HEAD_OCTETS;
+                return if is_over { Err(FrameError::HeadTooLarge) } else { Ok(None) };
+            };
+            if end > limits::HEAD_OCTETS {
+                return Err(FrameError::HeadTooLarge);
+            }
+            // RFC 3261 18.3: on streams Content-Length is mandatory; a message without one has no body (tolerated).
+            let length = content_length(&head_headers(&self.buffer[..end])).map_err(|_| FrameError::Length)?;
+            self.known = Some((end, length.unwrap_or(0)));
+        }
+        let Some((end, length)) = self.known else { return Ok(None) };
+        if length > limits::BODY_OCTETS {
+            return self.skip_body(end, length).map(Some);
+        }
+        if self.buffer.len() < end + length {
+            return Ok(None);
+        }
+        self.known = None;
+        let rest = self.buffer.split_off(end + length);
+        Ok(Some(Frame::Message(std::mem::replace(&mut self.buffer, rest))))
+    }
+
+    fn skip_body(&mut self, end: usize, length: usize) -> Result<Frame, FrameError> {
+        if length > limits::SKIPPED_BODY_OCTETS {
+            return Err(FrameError::BodyTooLarge);
+        }
+        self.known = None;
+        let present = (self.buffer.len() - end).min(length);
+        self.skip = length - present;
+        let rest = self.buffer.split_off(end + present);
+        let mut head = std::mem::replace(&mut self.buffer, rest);
+        head.truncate(end);
+        Ok(Frame::TooLarge(head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nl : 4\r\n\r\nbody";
+
+    #[test]
+    fn messages_come_out_whole_however_they_arrive() {
+        let stream = [OPTIONS, b"\r\n", OPTIONS, b"\r\n\r\n", OPTIONS].concat();
+        for size in [1, 2, 3, 7, 1000] {
+            let mut framer = Framer::default();
+            let mut frames = Vec::new();
+            for piece in stream.chunks(size) {
+                framer.push(piece);
+                while let Some(frame) = framer.pull().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            let message = || Frame::Message(OPTIONS.to_vec());
+            assert_eq!(frames, [message(), message(), Frame::Ping, message()], "pieces of {size}");
+            assert!(!framer.is_midway());
+        }
+    }
+
+    #[test]
+    fn a_body_beyond_the_cap_is_skipped_and_the_framing_survives() {
+        let length = limits::BODY_OCTETS + 10;
+        let head = format!("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: {length}\r\n\r\n");
+        let stream = [head.as_bytes(), &vec![b'x'; length], OPTIONS].concat();
+        let mut framer = Framer::default();
+        let mut frames = Vec::new();
+        for piece in stream.chunks(4096) {
+            framer.push(piece);
+            while let Some(frame) = framer.pull().unwrap() {
+                frames.push(frame);
+            }
+        }
+        assert_eq!(frames, [Frame::TooLarge(head.into_bytes()), Frame::Message(OPTIONS.to_vec())]);
+    }
+
+    #[test]
+    fn lost_framing_is_an_error() {
+        let mut negative = Framer::default();
+        negative.push(b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: -1\r\n\r\n");
+        assert_eq!(negative.pull(), Err(FrameError::Length));
+        let mut endless = Framer::default();
+        endless.push(&vec![b'a'; limits::HEAD_OCTETS + 1]);
+        assert_eq!(endless.pull(), Err(FrameError::HeadTooLarge));
+        let mut huge = Framer::default();
+        huge.push(b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 999999999\r\n\r\n");
+        assert_eq!(huge.pull(), Err(FrameError::BodyTooLarge));
+    }
+}

@@ -1,0 +1,164 @@
+//! What a SIP body holds: the SDP, the SIPREC metadata, and what else came along.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{
+    limits,
+    mime::{self, Part},
+};
+use crate::event::Warning;
+
+/// The headers of a message (or part) that describe its body. Absent ones are `None` or empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BodyHeaders<'a> {
+    /// `Content-Type` (`c`); empty when absent.
+    pub content_type: &'a str,
+    /// `Content-Disposition`.
+    pub disposition: Option<&'a str>,
+    /// `Content-Transfer-Encoding`.
+    pub transfer_encoding: Option<&'a str>,
+    /// `Content-Encoding` (`e`): only `identity` is understood.
+    pub content_encoding: Option<&'a str>,
+}
+
+/// A body taken apart, transfer encodings undone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The session description.
+    pub sdp: Option<Vec<u8>>,
+    /// Media type and octets of the recording metadata.
+    pub metadata: Option<(String, Vec<u8>)>,
+    /// Media type and octets of everything else, to be kept but not understood.
+    pub others: Vec<(String, Vec<u8>)>,
+    /// Tolerances that were needed.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why a body is turned down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// It breaks a rule, which is named: 400.
+    BadRequest(&'static str),
+    /// Lawful, but a part that is required is beyond us: 415 with Accept.
+    Unsupported,
+}
+
+/// Takes a body apart. Known types are recognised by type alone, whatever their disposition says or lacks (Q-DISP);
+/// any other part counts as required unless `handling=optional` (RFC 3261 20.11). `strict` refuses what lenient peers
+/// are forgiven: a missing closing delimiter.
+///
+/// # Errors
+/// [`BodyError`], by the answer it leads to.
+pub fn split(headers: &BodyHeaders<'_>, body: &[u8], strict: bool) -> Result<Parts, BodyError> {
+    let mut parts = Parts::default();
+    if body.is_empty() && !mime::is_multipart(headers.content_type) {
+        return Ok(parts);
+    }
+    take(&mut parts, headers, body, strict)?;
+    Ok(parts)
+}
+
+fn take(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8], strict: bool) -> Result<(), BodyError> {
+    if !mime::is_multipart(headers.content_type) {
+        return sort(parts, headers, body);
+    }
+    let mut count = 0;
+    for part in split_once(parts, headers, body, strict)? {
+        count += 1;
+        let inner = part.headers();
+        if !mime::is_multipart(inner.content_type) {
+            sort(parts, &inner, part.body)?;
+            continue;
+        }
+        // One level of nesting (RFC 5621 4.1 asks for nested parts; nobody was seen to send more).
+        for part in split_once(parts, &inner, part.body, strict)? {
+            count += 1;
+            if count > limits::PARTS {
+                return Err(BodyError::BadRequest("too many parts"));
+            }
+            sort(parts, &part.headers(), part.body)?;
+        }
+    }
+    Ok(())
+}
+
+fn split_once<'a>(
+    parts: &mut Parts,
+    headers: &BodyHeaders<'_>,
+    body: &'a [u8],
+    strict: bool,
+) -> Result<Vec<Part<'a>>, BodyError> {
+    let boundary = mime::parameter(headers.content_type, "boundary").filter(|boundary| !boundary.is_empty());
+    let boundary = boundary.ok_or(BodyError::BadRequest("multipart without boundary"))?;
+    let (found, is_terminated) = mime::split(body, &boundary).map_err(BodyError::BadRequest)?;
+    if !is_terminated {
+        if strict {
+            return Err(BodyError::BadRequest("multipart without closing delimiter"));
+        }
+        parts.warnings.push(Warning::new("unterminated_multipart"));
+    }
+    Ok(found)
+}
+
+fn sort(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8]) -> Result<(), BodyError> {
+    let media_type = mime::media_type(headers.content_type);
+    if is_metadata(&media_type) {
+        return metadata(parts, media_type, headers, body);
+    }
+    let decoded = decode(headers, body);
+    if media_type == "application/sdp" {
+        let sdp = decoded?;
+        if parts.sdp.replace(sdp).is_some() {
+            return Err(BodyError::BadRequest("two session descriptions"));
+        }
+        return Ok(());
+    }
+    if is_required(headers) && !(body.is_empty() && media_type.is_empty()) {
+        return Err(BodyError::Unsupported);
+    }
+    parts.others.push((media_type, decoded.unwrap_or_else(|_| body.to_vec())));
+    Ok(())
+}
+
+/// Bad metadata never costs audio: what cannot be decoded is kept as it came.
+fn metadata(parts: &mut Parts, media_type: String, headers: &BodyHeaders<'_>, body: &[u8]) -> Result<(), BodyError> {
+    let octets = decode(headers, body).unwrap_or_else(|_| {
+        parts.warnings.push(Warning::new("metadata_undecodable"));
+        body.to_vec()
+    });
+    if parts.metadata.is_some() {
+        parts.warnings.push(Warning::new("second_metadata_part"));
+        parts.others.push((media_type, octets));
+    } else {
+        parts.metadata = Some((media_type, octets));
+    }
+    Ok(())
+}
+
+/// RFC 7866 registered the type without suffix, RFC 9806 made `+xml` the proper one; peers send both.
+fn is_metadata(media_type: &str) -> bool {
+    matches!(media_type, "application/rs-metadata" | "application/rs-metadata+xml")
+}
+
+fn is_required(headers: &BodyHeaders<'_>) -> bool {
+    let handling = headers.disposition.and_then(|disposition| mime::parameter(disposition, "handling"));
+    !handling.is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
+}
+
+fn decode(headers: &BodyHeaders<'_>, body: &[u8]) -> Result<Vec<u8>, BodyError> {
+    if headers.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        return Err(BodyError::Unsupported);
+    }
+    match headers.transfer_encoding.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "binary" | "8bit" | "7bit" => Ok(body.to_vec()),
+        "base64" => {
+            let packed: Vec<u8> = body.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
+            STANDARD.decode(packed).map_err(|_| BodyError::BadRequest("bad base64"))
+        }
+        "quoted-printable" => Ok(mime::quoted_printable(body)),
+        _ => Err(BodyError::Unsupported),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! The bounds of SIPREC bodies and metadata: what is counted, how much, and what happens beyond.
+
+/// Parts of a multipart body, nested ones included; beyond it 400. Vendors send two or three.
+pub const PARTS: usize = 16;
+
+/// Header lines of one part; beyond it 400.
+pub const PART_HEADERS: usize = 32;
+
+/// A boundary (RFC 2046 5.1.1 says 70); beyond it 400.
+pub const BOUNDARY_OCTETS: usize = 200;
+
+/// A metadata document; beyond it `metadata_rejected`, the raw octets are kept.
+pub const METADATA_OCTETS: usize = 1024 * 1024;
+
+/// Depth of nested elements; beyond it `metadata_rejected`. RFC 7865 needs 4.
+pub const DEPTH: usize = 64;
+
+/// Attributes of one element; beyond it `metadata_rejected`.
+pub const ATTRIBUTES: usize = 256;
+
+/// Elements of one document; beyond it `metadata_rejected`.
+pub const ELEMENTS: usize = 10_000;
+
+/// Participants, streams, groups or ids of one kind; later ones are dropped (`metadata_truncated`).
+pub const ITEMS: usize = 256;
+
+/// One id, name or address in characters; longer ones are cut.
+pub const TEXT_CHARS: usize = 1_024;
+
+/// Known key/value pairs kept from extensions; later ones stay in the raw octets alone.
+pub const EXTENSION_KEYS: usize = 128;
+
+/// Value of one correlation key in characters; longer ones are cut.
+pub const CORRELATION_CHARS: usize = 256;

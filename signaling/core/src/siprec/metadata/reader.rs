@@ -1,0 +1,246 @@
+//! One reader for every dialect: aliases of attributes, associations beside or inside participants, any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::extension;
+use crate::{
+    event::{Metadata, MetadataStream, Participant, Warning},
+    siprec::{correlation, limits, xml::Element},
+};
+
+/// Elements of the vocabulary that say nothing this product keeps.
+const SILENT: [&str; 5] = ["datamode", "dataMode", "sessionrecordingassoc", "associate-time", "name"];
+
+/// Times of the vocabulary, wherever they stand.
+const TIMES: [&str; 4] = ["associate-time", "disassociate-time", "start-time", "stop-time"];
+
+pub(super) fn document(root: &Element, metadata: &mut Metadata, warnings: &mut Vec<Warning>) {
+    let mut reader = Reader { metadata, associations: BTreeMap::new(), seen: BTreeSet::new(), notes: BTreeSet::new() };
+    for child in &root.children {
+        if child.namespace == root.namespace {
+            reader.element(child);
+        } else {
+            extension::keep(child, reader.metadata);
+        }
+    }
+    reader.conclude();
+    warnings.extend(reader.notes.into_iter().map(Warning::new));
+}
+
+struct Reader<'a> {
+    metadata: &'a mut Metadata,
+    /// Participant id -> (session associations, those of them that are over).
+    associations: BTreeMap<String, (usize, usize)>,
+    /// Ids met so far: one id for two elements is an error (RFC 7865 6.10).
+    seen: BTreeSet<String>,
+    notes: BTreeSet<&'static str>,
+}
+
+impl Reader<'_> {
+    fn element(&mut self, element: &Element) {
+        self.times(element);
+        match element.name.as_str() {
+            name if name.eq_ignore_ascii_case("datamode") => {
+                self.metadata.complete = !element.text().eq_ignore_ascii_case("partial");
+            }
+            "group" => {
+                if let Some(id) = self.id(element, &["group_id", "id", "group"]) {
+                    push(&mut self.metadata.groups, id, &mut self.notes);
+                }
+                self.extensions(element, &["initiator"]);
+            }
+            "session" => self.session(element),
+            "participant" => self.participant(element),
+            "stream" => self.stream(element),
+            "participantsessionassoc" => self.session_association(element),
+            "participantstreamassoc" => self.stream_association(element),
+            name if SILENT.contains(&name) => {}
+            // Metaswitch and BroadWorks nest a `recording`; `extensiondata` and the unknown are extensions as well.
+            _ => extension::keep(element, self.metadata),
+        }
+    }
+
+    fn session(&mut self, element: &Element) {
+        let id = self.id(element, &["session_id", "id", "session"]);
+        self.metadata.session_id = self.metadata.session_id.take().or(id);
+        for child in element.all("sipSessionID") {
+            correlation::sip_session_id(&mut self.metadata.correlation, child.text());
+            push(&mut self.metadata.sip_session_ids, cut(child.text()), &mut self.notes);
+        }
+        self.extensions(element, &["sipSessionID", "group-ref", "reason"]);
+    }
+
+    fn participant(&mut self, element: &Element) {
+        let Some(id) = self.id(element, &["participant_id", "id", "participant"]) else { return };
+        let mut names = element.all("nameID").peekable();
+        let mut aors: Vec<String> = Vec::new();
+        let mut name = None;
+        if names.peek().is_none() {
+            aors.extend(element.all("aor").map(|aor| cut(aor.text())));
+            name = element.first("name").map(|name| cut(name.text())).filter(|name| !name.is_empty());
+        }
+        for name_id in names {
+            let aor = name_id.attribute(&["aor"]).or_else(|| name_id.first("aor").map(Element::text));
+            aors.extend(aor.map(cut));
+            name = name.or_else(|| name_id.first("name").map(|name| cut(name.text())).filter(|name| !name.is_empty()));
+        }
+        aors.retain(|aor| !aor.is_empty());
+        aors.truncate(limits::ITEMS);
+        let has_left = element.first("disassociate-time").is_some();
+        let (sends, receives) = (references(element, "send"), references(element, "recv"));
+        if let Some(known) = self.participant_mut(&id) {
+            known.aors = aors;
+            known.name = name;
+            known.has_left |= has_left;
+            // Oracle and AudioCodes name the streams inside the participant (Q-NOASSOC).
+            if !sends.is_empty() || !receives.is_empty() {
+                known.sends.get_or_insert_default().extend(sends);
+                known.receives.get_or_insert_default().extend(receives);
+            }
+        }
+        self.extensions(element, &["nameID", "aor", "name", "send", "recv"]);
+    }
+
+    fn stream(&mut self, element: &Element) {
+        // An empty id is legal here: a stream that is declared before it exists (Q-PLACE).
+        let id = self.id(element, &["stream_id", "id", "stream"]).unwrap_or_default();
+        let stream = MetadataStream {
+            id,
+            label: element.first("label").map(|label| cut(label.text())).filter(|label| !label.is_empty()),
+            session_id: element.attribute(&["session_id", "session"]).map(cut).filter(|id| !id.is_empty()),
+        };
+        if let Some(mode) = element.first("mode").map(Element::text).filter(|mode| !mode.is_empty()) {
+            self.metadata.user_data.entry("stream_mode".to_owned()).or_insert_with(|| cut(mode));
+        }
+        push(&mut self.metadata.streams, stream, &mut self.notes);
+        self.extensions(element, &["label", "mode", "content-type"]);
+    }
+
+    fn session_association(&mut self, element: &Element) {
+        let Some(id) = reference(element) else { return };
+        if self.participant_mut(&id).is_some() {
+            let (all, over) = self.associations.entry(id).or_default();
+            *all += 1;
+            *over += usize::from(element.first("disassociate-time").is_some());
+        }
+        self.extensions(element, &["param"]);
+    }
+
+    fn stream_association(&mut self, element: &Element) {
+        let Some(id) = reference(element) else { return };
+        let is_over = element.first("disassociate-time").is_some();
+        let (mut sends, mut receives) = (references(element, "send"), references(element, "recv"));
+        if is_over {
+            (sends, receives) = (Vec::new(), Vec::new());
+        }
+        if let Some(participant) = self.participant_mut(&id) {
+            // Present but empty is legal and means neither direction (RFC 7865 6.8.1).
+            participant.sends.get_or_insert_default().extend(sends);
+            participant.receives.get_or_insert_default().extend(receives);
+        }
+        self.extensions(element, &["send", "recv"]);
+    }
+
+    /// The participant of that id, made when an association comes first or the document is partial.
+    fn participant_mut(&mut self, id: &str) -> Option<&mut Participant> {
+        let participants = &mut self.metadata.participants;
+        if let Some(at) = participants.iter().position(|known| known.id == id) {
+            return participants.get_mut(at);
+        }
+        if participants.len() >= limits::ITEMS {
+            self.notes.insert("metadata_truncated");
+            return None;
+        }
+        participants.push(Participant { id: id.to_owned(), ..Participant::default() });
+        participants.last_mut()
+    }
+
+    /// The id of an element under its proper name or an alias; an empty one is none.
+    fn id(&mut self, element: &Element, names: &[&str; 3]) -> Option<String> {
+        let id = cut(element.attribute(names)?);
+        if element.attribute(&names[..1]).is_none() {
+            self.notes.insert("metadata_legacy_ids");
+        }
+        if id.is_empty() {
+            return None;
+        }
+        if !self.seen.insert(id.clone()) {
+            self.notes.insert("duplicate_id");
+        }
+        Some(id)
+    }
+
+    /// Children of an element of the vocabulary that it does not define.
+    fn extensions(&mut self, element: &Element, known: &[&str]) {
+        for child in &element.children {
+            let is_known = child.namespace == element.namespace
+                && (known.contains(&child.name.as_str()) || TIMES.contains(&child.name.as_str()));
+            if !is_known {
+                extension::keep(child, self.metadata);
+            }
+        }
+    }
+
+    fn times(&mut self, element: &Element) {
+        let times = element.children.iter().filter(|child| TIMES.contains(&child.name.as_str()));
+        if times.map(Element::text).any(|time| !time.is_empty() && !has_zone(time)) {
+            self.notes.insert("time_without_zone");
+        }
+    }
+
+    fn conclude(&mut self) {
+        for participant in &mut self.metadata.participants {
+            let over = self.associations.get(&participant.id).is_some_and(|(all, over)| *all > 0 && all == over);
+            participant.has_left |= over;
+            for ids in [&mut participant.sends, &mut participant.receives].into_iter().flatten() {
+                ids.truncate(limits::ITEMS);
+            }
+        }
+        self.hide_placeholders();
+    }
+
+    /// Avaya announces a stream without id and a nameless party with a dummy address that neither sends nor receives
+    /// until the far end answers: never show that address as a person (Q-PLACE).
+    fn hide_placeholders(&mut self) {
+        if !self.metadata.streams.iter().any(|stream| stream.id.is_empty()) {
+            return;
+        }
+        let is_silent = |ids: &Option<Vec<String>>| ids.as_ref().is_some_and(Vec::is_empty);
+        for participant in &mut self.metadata.participants {
+            if participant.name.is_none() && is_silent(&participant.sends) && is_silent(&participant.receives) {
+                participant.aors.clear();
+            }
+        }
+    }
+}
+
+fn reference(element: &Element) -> Option<String> {
+    element.attribute(&["participant_id", "participant", "id"]).map(cut).filter(|id| !id.is_empty())
+}
+
+/// Stream ids of `send` or `recv` children; BroadWorks wraps them in `id`.
+fn references(element: &Element, name: &str) -> Vec<String> {
+    let id = |reference: &Element| match reference.first("id") {
+        Some(wrapped) => cut(wrapped.text()),
+        None => cut(reference.text()),
+    };
+    element.all(name).map(id).filter(|id| !id.is_empty()).take(limits::ITEMS).collect()
+}
+
+fn push<T>(items: &mut Vec<T>, item: T, notes: &mut BTreeSet<&'static str>) {
+    if items.len() < limits::ITEMS {
+        items.push(item);
+    } else {
+        notes.insert("metadata_truncated");
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.trim().chars().take(limits::TEXT_CHARS).collect()
+}
+
+/// `Z`, `+01:00` or `+0100` behind the time of day (Q-TIME).
+fn has_zone(time: &str) -> bool {
+    let of_day = time.split_once(['T', 't', ' ']).map_or(time, |(_, of_day)| of_day);
+    of_day.ends_with(['Z', 'z']) || of_day.contains(['+', '-'])
+}

@@ -1,0 +1,13 @@
+//! SIPREC (RFC 7865, RFC 7866): bodies, metadata in every dialect met so far, and who speaks on which line.
+
+pub mod attribution;
+pub mod body;
+pub mod correlation;
+pub mod limits;
+pub mod metadata;
+mod mime;
+pub mod write;
+mod xml;
+
+#[cfg(test)]
+pub(crate) mod vector;

@@ -1,0 +1,17 @@
+//! The sockets of SIP (UDP, TCP, TLS) and the tasks that own them; every decision is made in `signaling-core`.
+//!
+//! [`Signaling`] is the recording side: one task owns the endpoint, listeners and connections feed it through one
+//! bounded queue. [`client`] drives the calling side for `replication`.
+
+pub mod client;
+mod config;
+mod connection;
+mod limits;
+mod listen;
+mod metrics;
+mod owner;
+mod start;
+mod world;
+
+pub use config::{Config, StartError};
+pub use start::{Addresses, Signaling, SignalingParts};

@@ -1,0 +1,192 @@
+//! The one task that owns the endpoint: what comes in, in which order, and what goes out after each.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use signaling_core::{
+    endpoint::{Endpoint, Stats},
+    event::{Command, Event},
+    flow::Transmit,
+    limits::EVENT_BACKLOG_HARD,
+};
+use tokio::{
+    net::UdpSocket,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{connection::Inbound, limits, metrics::Metrics, world};
+
+/// What the handle wants.
+pub(crate) enum Wish {
+    /// Refuse new sessions, or take them again.
+    Drain(bool),
+    /// Leave, and say when the last words are out.
+    Stop(oneshot::Sender<()>),
+}
+
+enum Way {
+    Datagrams(Arc<UdpSocket>),
+    Stream(mpsc::Sender<Vec<u8>>),
+}
+
+/// Everything the task owns.
+pub(crate) struct Owner {
+    endpoint: Endpoint,
+    ways: HashMap<u64, Way>,
+    events: mpsc::Sender<Event>,
+    metrics: Metrics,
+    last: Stats,
+    has_listener: bool,
+}
+
+/// What there is to do next.
+enum Step {
+    Command(Option<Command>),
+    Wish(Option<Wish>),
+    /// The event queue has room again.
+    Room,
+    /// Nobody will fetch events any more.
+    Deaf,
+    Inbound(Inbound),
+    Timer,
+}
+
+/// The queues that lead to the task.
+pub(crate) struct Queues {
+    pub(crate) inbox: mpsc::Receiver<Inbound>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) wishes: mpsc::Receiver<Wish>,
+}
+
+impl Owner {
+    pub(crate) fn new(endpoint: Endpoint, events: mpsc::Sender<Event>, metrics: Metrics) -> Self {
+        let last = endpoint.stats();
+        Self { endpoint, ways: HashMap::new(), events, metrics, last, has_listener: true }
+    }
+
+    pub(crate) fn add_udp(&mut self, id: u64, socket: Arc<UdpSocket>) {
+        self.ways.insert(id, Way::Datagrams(socket));
+    }
+
+    /// Runs until told to stop.
+    pub(crate) async fn run(mut self, mut queues: Queues) {
+        let mut has_commands = true;
+        loop {
+            self.flush().await;
+            match self.next(&mut queues, has_commands).await {
+                Step::Command(Some(command)) => self.endpoint.command(command, world::now(), &mut world::fill),
+                Step::Command(None) => has_commands = false,
+                Step::Wish(Some(Wish::Drain(is_draining))) => self.endpoint.drain(is_draining),
+                Step::Wish(Some(Wish::Stop(done))) => {
+                    self.last_words().await;
+                    let _ = done.send(());
+                    return;
+                }
+                Step::Wish(None) => return,
+                Step::Room => {}
+                // The session core is gone: whatever comes now would not be kept.
+                Step::Deaf => {
+                    self.has_listener = false;
+                    self.endpoint.drain(true);
+                }
+                Step::Inbound(inbound) => {
+                    self.take(inbound);
+                    // What is there already is taken at once, so that one wake-up serves a burst.
+                    for _ in 0..limits::BURST {
+                        let Ok(inbound) = queues.inbox.try_recv() else { break };
+                        self.take(inbound);
+                    }
+                }
+                Step::Timer => self.endpoint.timeout(world::now(), &mut world::fill),
+            }
+        }
+    }
+
+    async fn next(&self, queues: &mut Queues, has_commands: bool) -> Step {
+        let due = self.endpoint.next_timeout();
+        let can_take = self.endpoint.backlog() < EVENT_BACKLOG_HARD;
+        tokio::select! {
+            command = queues.commands.recv(), if has_commands => Step::Command(command),
+            wish = queues.wishes.recv() => Step::Wish(wish),
+            permit = self.events.reserve(), if self.has_listener && self.endpoint.backlog() > 0 => {
+                if permit.is_ok() { Step::Room } else { Step::Deaf }
+            }
+            Some(inbound) = queues.inbox.recv(), if can_take => Step::Inbound(inbound),
+            () = sleep_until(due), if due.is_some() => Step::Timer,
+        }
+    }
+
+    fn take(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Opened { flow, writer } => drop(self.ways.insert(flow, Way::Stream(writer))),
+            Inbound::Closed { flow } => drop(self.ways.remove(&flow)),
+            Inbound::Message { flow, octets } => {
+                self.endpoint.receive(&flow, &octets, world::now(), &mut world::fill);
+            }
+            Inbound::TooLarge { flow, head } => {
+                self.endpoint.receive_too_large(&flow, &head, world::now(), &mut world::fill);
+            }
+        }
+    }
+
+    /// Sends what must leave, hands up what happened, takes over the counters.
+    async fn flush(&mut self) {
+        while let Some(transmit) = self.endpoint.transmit() {
+            self.send(transmit).await;
+        }
+        while self.endpoint.backlog() > 0 && self.has_listener {
+            let Ok(permit) = self.events.try_reserve() else { break };
+            if let Some(event) = self.endpoint.event() {
+                permit.send(event);
+            }
+        }
+        if !self.has_listener {
+            while self.endpoint.event().is_some() {}
+        }
+        self.metrics.publish(&mut self.endpoint, &mut self.last);
+    }
+
+    async fn send(&mut self, transmit: Transmit) {
+        let Transmit { flow, octets } = transmit;
+        match self.ways.get(&flow.id) {
+            Some(Way::Datagrams(socket)) => {
+                if let Err(error) = socket.send_to(&octets, flow.remote).await {
+                    self.metrics.undeliverable.inc();
+                    tracing::debug!(%error, "sip udp send");
+                }
+            }
+            Some(Way::Stream(writer)) => match writer.try_send(octets) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    self.metrics.overflows.inc();
+                    // Its writer ends with the queue, and the connection with it.
+                    self.ways.remove(&flow.id);
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.metrics.undeliverable.inc();
+                    self.ways.remove(&flow.id);
+                }
+            },
+            None => self.metrics.undeliverable.inc(),
+        }
+    }
+
+    async fn last_words(&mut self) {
+        self.flush().await;
+        let all_written = async {
+            for way in self.ways.values() {
+                if let Way::Stream(writer) = way {
+                    let _ = writer.reserve_many(limits::WRITE_QUEUE).await;
+                }
+            }
+        };
+        let _ = timeout(limits::LAST_WORDS, all_written).await;
+    }
+}
+
+pub(crate) async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,92 @@
+//! The read side of the ledger: for followers beside the writer, in this process or another.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use model::{Fact, Timestamp};
+use storage_core::ledger::{Entry, decode};
+
+use super::{
+    FILE, folder, head,
+    lines::{self, Piece},
+};
+use crate::{files, limits::FACTS_BETWEEN_MARKS};
+
+/// Reads facts by number and remembers where it was. It gives out only what is durable, which `HEAD` tells: a catalog
+/// must not know a fact that a power cut takes back.
+pub struct LedgerReader {
+    dir: PathBuf,
+    durable: u64,
+    place: Place,
+    /// Places passed, one every few thousand facts, to go back to.
+    marks: Vec<Place>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// The next fact there has at least this number.
+    next: u64,
+    offset: u64,
+}
+
+const START: Place = Place { next: 1, offset: 0 };
+
+impl LedgerReader {
+    /// Reads the ledger in `dir/ledger`, which need not exist yet.
+    pub fn open(dir: &Path) -> Self {
+        Self { dir: folder(dir), durable: 0, place: START, marks: vec![START] }
+    }
+
+    /// Facts that can be read: the number of the last durable one.
+    pub fn durable(&mut self) -> io::Result<u64> {
+        // None is a head caught while it was rewritten: the one before still holds.
+        if let Some(head) = head::read(&self.dir)? {
+            self.durable = head.n;
+        }
+        Ok(self.durable)
+    }
+
+    /// At most `max` durable facts from number `from` on, in order. Damaged lines are passed over: `verify` names them.
+    pub fn read_from(&mut self, from: u64, max: usize) -> io::Result<Vec<(u64, Timestamp, Fact)>> {
+        let mut facts = Vec::new();
+        if from > self.durable && from > self.durable()? {
+            return Ok(facts);
+        }
+        let mut file = self.go_to(from)?;
+        let mut line = Vec::new();
+        while facts.len() < max && self.place.next <= self.durable {
+            // Shorter than HEAD says: somebody cut it, and there is nothing to give out.
+            let Piece::Line(octets) = lines::next(&mut file, &mut line)? else { break };
+            self.place.offset += octets;
+            let Ok(line) = decode(&line) else { continue };
+            self.place.next = line.n + 1;
+            self.mark();
+            if let Entry::Fact(fact) = line.entry
+                && line.n >= from
+            {
+                facts.push((line.n, line.at, *fact));
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Opened anew each time: a buffer must not hide what was appended, or cut, since.
+    fn go_to(&mut self, from: u64) -> io::Result<BufReader<File>> {
+        if from < self.place.next {
+            let before = self.marks.iter().rev().find(|mark| mark.next <= from);
+            self.place = before.copied().unwrap_or(START);
+        }
+        let mut file = BufReader::with_capacity(1 << 18, files::open_read(&self.dir.join(FILE))?);
+        file.seek(SeekFrom::Start(self.place.offset))?;
+        Ok(file)
+    }
+
+    fn mark(&mut self) {
+        if self.marks.last().is_some_and(|last| self.place.next >= last.next + FACTS_BETWEEN_MARKS) {
+            self.marks.push(self.place);
+        }
+    }
+}
