@@ -2,7 +2,7 @@
 CARGO ?= cargo
 DATA  ?= ./data
 
-.PHONY: run test build tools test-tools lint clean
+.PHONY: run test build bench tools test-tools lint clean chaos
 
 run: build
 	sh ops/scripts/demo "$(DATA)"
@@ -13,6 +13,18 @@ build: tools
 test: test-tools
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
+
+# BENCH="--quick", "--full", "--only cpu": see tests/bench/README.md
+bench: tools
+	@sh ops/scripts/install bench
+	$(CARGO) build --release --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
+
+# Kills, power cuts, full and failing disks and clock steps under load, for minutes; as root. CHAOS_SEED repeats a run.
+chaos: test-tools
+	$(CARGO) build --workspace --bins
+	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_CUTS=$${CHAOS_CUTS:-20} $(CARGO) test -p recorder-tests \
+		--test chaos --test disk --test clock -- --nocapture --test-threads=1
 
 lint:
 	$(CARGO) fmt --all --check

@@ -6,13 +6,17 @@
 //!            --HKDF "recorder/v1/LABEL"-> seeds of other secrets of the node (ledger signatures)
 //! ```
 
+use aes_gcm::{
+    Aes256Gcm,
+    aead::{AeadInOut, KeyInit},
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
     digest::sha256_hex,
-    seal::{DataKey, Gcm, derive},
+    seal::{DataKey, derive},
 };
 
 /// Who keeps a master key and wraps data keys under it: a key file, a vault, a PKCS#11 token.
@@ -87,7 +91,10 @@ impl MasterKey {
     /// Wraps a data key in the name of `custodian`.
     pub fn wrap(&self, custodian: String, recording: &[u8; 16], key: &DataKey, nonce: [u8; 12]) -> WrappedKey {
         let mut sealed = Zeroizing::new(*key.octets());
-        let tag = self.wrapping().seal(&nonce, recording, &mut *sealed);
+        let tag = self
+            .wrapping()
+            .encrypt_inout_detached((&nonce).into(), recording, sealed.as_mut_slice().into())
+            .expect("32 octets are far below the limit of AES-GCM");
         let wrapped = format!("{}{}", hex::encode(*sealed), hex::encode(tag));
         WrappedKey { version: VERSION, custodian, nonce: hex::encode(nonce), wrapped }
     }
@@ -111,13 +118,14 @@ impl MasterKey {
         let (key, tag) = sealed.split_last_chunk().expect("48 octets hold a tag");
         let mut plain = Zeroizing::new([0; 32]);
         plain.copy_from_slice(key);
-        let opened = self.wrapping().open(&nonce, recording, &mut *plain, tag);
+        let opened =
+            self.wrapping().decrypt_inout_detached((&nonce).into(), recording, plain.as_mut_slice().into(), tag.into());
         opened.map_err(|_| CustodyError::Unauthentic)?;
         Ok(DataKey::from_entropy(*plain))
     }
 
-    fn wrapping(&self) -> Gcm {
-        Gcm::new(&derive(None, &self.0, "recorder/v1/wrap"))
+    fn wrapping(&self) -> Aes256Gcm {
+        Aes256Gcm::new((&*derive(None, &self.0, "recorder/v1/wrap")).into())
     }
 }
 

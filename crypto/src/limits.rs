@@ -17,6 +17,16 @@ pub const DOUBTFUL_JUMP: u64 = 1 << 14;
 /// Octets of the longest AEAD packet whose ciphertext is kept aside for that second guess. Longer ones (no audio is) get one guess.
 pub const SECOND_GUESS_OCTETS: usize = 2048;
 
+/// Roll-over counters that are tried for a stream joined late: 24 h at 100 packets a second are 132. A stream that is
+/// older is not found: its packets count as failures.
+pub const LATE_ROLL_OVERS: u32 = 132;
+
+/// Searches over all of them that may fail on one line: 64 at 40 us are 2.6 ms. Beyond: one candidate a packet.
+pub const LATE_SEARCHES: u16 = 64;
+
+/// Authentic packets in a row after which the counter found is believed: one second at 20 ms.
+pub const LATE_PROOF: u16 = 50;
+
 /// Octets of a chunk before sealing, at most. A reader of a spool refuses longer frames as malformed; `seal` asserts it,
 /// because the writer's buffer (tens of KiB) is far below.
 pub const CHUNK_PLAIN_OCTETS: usize = 16 << 20;

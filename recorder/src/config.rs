@@ -70,13 +70,24 @@ pub(crate) struct Session {
     pub(crate) max_live: usize,
     /// Single-session layout of Genesys: `dn` is the first m-line.
     pub(crate) genesys_first_line_is_dn: bool,
+    /// After a crash: how long a session may show no life (no packet, no message) before it counts as ended, in seconds.
+    pub(crate) resume_wait_s: u64,
+    /// The same for a session whose every line was held, in seconds.
+    pub(crate) resume_held_wait_s: u64,
     /// How long a draining node waits for live calls, in seconds, before it ends them itself.
     pub(crate) drain_s: u64,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { pair_linger_ms: 3_000, max_live: 10_000, genesys_first_line_is_dn: true, drain_s: 30 }
+        Self {
+            pair_linger_ms: 3_000,
+            max_live: 10_000,
+            genesys_first_line_is_dn: true,
+            resume_wait_s: 30,
+            resume_held_wait_s: 3_600,
+            drain_s: 30,
+        }
     }
 }
 

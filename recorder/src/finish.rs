@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use crypto::seal::DataKey;
 use model::RecordingId;
 use session::{Finished, Input};
 use storage::Spool;
@@ -113,9 +114,21 @@ impl Finisher {
     async fn stage(&self, view: RecordingView) -> io::Result<Staged> {
         let _permit = self.rendering.acquire().await.map_err(io::Error::other)?;
         let (spool, folder) = (Arc::clone(&self.spool), self.folder(view.id));
-        let key = self.keyring.open(view.id).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
+        let key = self.key(&view)?;
         let staged = tokio::task::spawn_blocking(move || sound::stage(view, &spool, &key, folder));
         staged.await.map_err(io::Error::other)?
+    }
+
+    /// A session of which every line was turned down is a recording all the same, and has had no key until now.
+    fn key(&self, view: &RecordingView) -> io::Result<Arc<DataKey>> {
+        match self.keyring.open(view.id) {
+            Ok(key) => Ok(key),
+            Err(_) if view.tracks.is_empty() => {
+                let key = self.keyring.make(view.id)?;
+                self.keyring.sync().map(|()| key)
+            }
+            Err(cause) => Err(io::Error::new(io::ErrorKind::InvalidData, cause)),
+        }
     }
 
     fn folder(&self, id: RecordingId) -> PathBuf {

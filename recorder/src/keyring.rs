@@ -81,6 +81,13 @@ impl Keyring {
         self.unwrap(recording, &wrapped)
     }
 
+    /// Unwraps the key of a recording that goes on after a crash, and holds it as that of a live one.
+    pub(crate) fn reopen(&self, recording: RecordingId) -> Result<(), String> {
+        let key = self.open(recording)?;
+        self.state().open.insert(recording, key);
+        Ok(())
+    }
+
     /// Unwraps a key object from elsewhere.
     pub(crate) fn unwrap(&self, recording: RecordingId, wrapped: &WrappedKey) -> Result<Arc<DataKey>, String> {
         self.custodian.unwrap_key(recording.as_bytes(), wrapped).map(Arc::new).map_err(|error| error.to_string())

@@ -1,9 +1,11 @@
 //! The root: wires shells and cores into the daemon, and carries the subcommands. Nobody imports it but its binary.
 
 mod access;
+mod background;
 mod cli;
 mod config;
 mod control;
+mod current;
 mod fault;
 mod finish;
 mod keyring;
@@ -12,6 +14,7 @@ mod offline;
 mod playback;
 mod recover;
 mod session_thread;
+mod states;
 mod translate;
 mod wiring;
 

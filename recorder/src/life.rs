@@ -1,15 +1,30 @@
 //! The clock of the root and the signals of the operating system.
 
-use std::time::SystemTime;
-
 use model::Timestamp;
 
-/// Wall-clock time: the one place of the root that reads it.
-#[expect(clippy::disallowed_methods, reason = "the clock of the session thread, the finisher and the commands")]
+/// The time of facts, on the clock of what is recorded: it does not step while anything is live.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    Timestamp::from_nanos(capture::clock::now_nanos())
 }
+
+/// Looks after the wall clock; `told` is the last step that was told. Returns how far it is ahead now, in nanoseconds.
+pub(crate) fn watch_clock(is_idle: bool, told: i64) -> i64 {
+    let step = capture::clock::step_nanos();
+    let step_s = step as f64 / 1e9;
+    if is_idle && step != 0 {
+        capture::clock::settle();
+        tracing::info!(step_s, "the wall clock was set and is followed");
+        return 0;
+    }
+    if step.abs_diff(told) > STEP_TOLD_NANOS {
+        tracing::warn!(step_s, "the wall clock was set; what is live goes on by its own clock, until nothing is live");
+        return step;
+    }
+    told
+}
+
+/// Smaller steps are the daily work of a time server.
+const STEP_TOLD_NANOS: u64 = 100_000_000;
 
 /// No core file may hold keys or sound: not of this process, not by a debugger of the same user.
 pub(crate) fn forbid_core_dumps() {
@@ -20,14 +35,5 @@ pub(crate) fn forbid_core_dumps() {
     }
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "core dumps could not be forbidden");
-    }
-}
-
-/// Asks for as many files as the system allows: every track needs two sockets.
-pub(crate) fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        tracing::warn!(%error, "the file limit could not be raised");
     }
 }

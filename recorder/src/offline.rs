@@ -1,8 +1,9 @@
 //! Commands that look at what is on disk and in the archive: `verify`, `reindex`, `export`. They work beside a running
 //! server and without one.
 
-use std::{os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
 
+use base64::Engine as _;
 use model::{Fact, MediaObject, RecordingId, Timestamp};
 use storage::LedgerReader;
 use storage_core::{
@@ -91,7 +92,7 @@ fn each_fact(config: &Config, mut each: impl FnMut(u64, Timestamp, &Fact)) -> Re
 /// while no server runs, which would go on writing into the old one.
 pub(crate) fn reindex(config: &Config) -> Result<(), Fault> {
     let (custodian, _) = wiring::custodian(config)?;
-    let (_ledger, _) = wiring::ledger(config, &custodian)?;
+    let (_ledger, _) = wiring::ledger(config, &custodian, &storage::Disk::unwatched())?;
     remove_catalog(config)?;
     let catalog = wiring::catalog(config)?;
     let runtime = runtime()?;
@@ -183,7 +184,33 @@ pub(crate) fn export(config: &Config, id: RecordingId, to: &Path) -> Result<(), 
         runtime.block_on(unseal(&archive, &keyring, id, object, &file))?;
         println!("{}", file.display());
     }
+    export_attachments(config, id, to)
+}
+
+/// Parts of SIP bodies that were kept without being understood: in the order in which they came, as they were.
+fn export_attachments(config: &Config, id: RecordingId, to: &Path) -> Result<(), Fault> {
+    let mut kept = Vec::new();
+    each_fact(config, |_, _, fact| match fact {
+        Fact::AttachmentReceived { recording, raw_base64, .. } if *recording == id => {
+            kept.push(raw_base64.reveal().clone());
+        }
+        _ => {}
+    })?;
+    for (index, packed) in kept.iter().enumerate() {
+        let file = to.join(format!("attachment-{}.bin", index + 1));
+        let octets = base64::engine::general_purpose::STANDARD.decode(packed).map_err(failed)?;
+        created(&file).and_then(|mut out| out.write_all(&octets)).map_err(|error| place(&file, &error))?;
+        println!("{}", file.display());
+    }
     Ok(())
+}
+
+fn created(file: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)
+}
+
+fn place(file: &Path, error: &std::io::Error) -> Fault {
+    Fault::Failed(format!("{}: {error}", file.display()))
 }
 
 async fn unseal(
@@ -193,11 +220,9 @@ async fn unseal(
     object: &MediaObject,
     file: &Path,
 ) -> Result<(), Fault> {
-    use std::io::Write as _;
     let reader = playback::open(Arc::clone(archive), keyring, id, object).await.map_err(failed)?;
-    let place = |error: std::io::Error| Fault::Failed(format!("{}: {error}", file.display()));
-    let mut out =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file).map_err(place)?;
+    let place = |error| place(file, &error);
+    let mut out = created(file).map_err(place)?;
     let mut at = 0;
     while at < reader.len() {
         let octets = reader.read(at..reader.len().min(at + EXPORT_STEP)).await.map_err(failed)?;

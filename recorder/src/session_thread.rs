@@ -5,12 +5,12 @@
 //! signaling and API may, and that is their back-pressure.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     time::Duration,
 };
 
-use model::{CommandError, Entropy, Fact, Order, RecordingId, RsId, Timestamp};
+use model::{CommandError, Entropy, Fact, Order, RecordingId, RsId, Secret, Timestamp};
 use session::{Core, Input, Output};
 use signaling_core::event::{DialogId, Ended, Event};
 use storage::Ledger;
@@ -33,8 +33,8 @@ pub(crate) enum Mail {
     Input(Box<Input>),
     /// A command with the way back for its reply.
     Control(Box<model::Command>, oneshot::Sender<Result<(), CommandError>>),
-    /// A fact that needs no decision (audit, hold): made durable, then confirmed.
-    Note(Box<Fact>, oneshot::Sender<bool>),
+    /// A fact that needs no decision (audit, hold): made durable, then confirmed with the number of the last durable fact.
+    Note(Box<Fact>, oneshot::Sender<Option<u64>>),
     /// Leave when nothing is live any more; then confirmed by the end of the thread.
     Leave,
 }
@@ -69,8 +69,10 @@ pub(crate) trait Shells: Send {
     fn obey(&mut self, order: Order, view: Option<&RecordingView>);
     /// After each batch: numbers for metrics.
     fn observe(&mut self, stats: session::Stats, facts: &[Fact]);
-    /// The follower of the ledger may look.
-    fn committed(&mut self);
+    /// The follower of the ledger may look: `last` is the number of the last durable fact.
+    fn committed(&mut self, last: u64);
+    /// What has to survive a crash of a live recording, and the sessions that feed it; `None` when it is not live.
+    fn keep_state(&mut self, recording: RecordingId, state: Option<(Vec<RsId>, Secret)>);
 }
 
 /// Everything the thread owns.
@@ -136,9 +138,10 @@ impl<S: Shells> SessionThread<S> {
                 self.fold(fact);
             }
             if !backlog.is_empty() {
-                self.shells.committed();
+                self.shells.committed(self.ledger.next_no().saturating_sub(1));
             }
             self.shells.observe(self.core.stats(), backlog);
+            self.keep_states(backlog, &out.orders);
             backlog.clear();
         } else {
             assert!(backlog.len() < BACKLOG, "the ledger cannot be written and {BACKLOG} facts wait for it");
@@ -155,7 +158,25 @@ impl<S: Shells> SessionThread<S> {
             }
         }
         for confirm in confirms {
-            let _ = confirm.send(is_durable);
+            let _ = confirm.send(is_durable.then(|| self.ledger.next_no().saturating_sub(1)));
+        }
+    }
+
+    /// Tells what changed of live recordings before anything of it is obeyed.
+    fn keep_states(&mut self, facts: &[Fact], orders: &[Order]) {
+        let told = facts.iter().filter(|fact| says_state(fact)).filter_map(Fact::recording);
+        let ordered = orders.iter().filter_map(|order| match order {
+            Order::OpenTrack(open) => Some(open.track.recording),
+            Order::RetuneTrack(retune) => Some(retune.track.recording),
+            Order::PauseTrack { track, .. } | Order::ResumeTrack { track } | Order::CloseTrack { track } => {
+                Some(track.recording)
+            }
+            Order::Answer { session, .. } => self.core.recording_of(*session),
+            _ => None,
+        });
+        for id in told.chain(ordered).collect::<BTreeSet<_>>() {
+            let state = self.core.state(id).map(|state| (self.core.sessions_feeding(id), state));
+            self.shells.keep_state(id, state);
         }
     }
 
@@ -226,10 +247,26 @@ impl<S: Shells> SessionThread<S> {
     }
 }
 
+/// Facts that leave their mark on the state of a live recording.
+fn says_state(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::RecordingOpened(_)
+            | Fact::SessionJoined { .. }
+            | Fact::TrackOpened(_)
+            | Fact::PartiesNamed { .. }
+            | Fact::MetadataReceived { .. }
+            | Fact::RecordingPaused { .. }
+            | Fact::RecordingResumed { .. }
+            | Fact::SessionEnded { .. }
+            | Fact::RecordingEnded { .. }
+    )
+}
+
 /// What one round collects.
 #[derive(Default)]
 struct Batch {
     out: Output,
     replies: Vec<Option<oneshot::Sender<Result<(), CommandError>>>>,
-    confirms: Vec<oneshot::Sender<bool>>,
+    confirms: Vec<oneshot::Sender<Option<u64>>>,
 }

@@ -4,10 +4,15 @@
 mod doors;
 mod metrics;
 mod parts;
+mod revival;
 mod shells;
+mod snapshots;
 
 use std::{
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -15,20 +20,23 @@ use std::{
 use model::Fact;
 use ops::health::{Health, HealthServer, Phase};
 use prometheus::Registry;
-use session::{Core, Input};
+use session::Input;
 use signaling::Signaling;
-use storage::{Ledger, Spool};
+use storage::{Disk, Ledger, Spool};
 use storage_core::ports::{Archive, Catalog};
 use tokio::{
-    runtime::Runtime,
+    runtime::{Handle, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, mpsc},
 };
 
 pub(crate) use parts::{archive, catalog, custodian, keyring, ledger, signer};
+use revival::{Opened, Revived};
 use shells::RealShells;
+use snapshots::SnapshotTaker;
 
 use crate::{
+    background,
     config::Config,
     control::Desk,
     fault::Fault,
@@ -36,7 +44,6 @@ use crate::{
     keyring::Keyring,
     life,
     playback::ArchivePlayback,
-    recover::{self, Recovery},
     session_thread::{Mail, Mailbox, SessionThread},
 };
 
@@ -57,6 +64,10 @@ pub(crate) struct House<'a> {
     pub(crate) mailbox: Mailbox,
     pub(crate) committed: Arc<Notify>,
     pub(crate) pending: Arc<AtomicI64>,
+    /// Where work that can wait runs.
+    pub(crate) background: Handle,
+    /// Number of the last durable fact.
+    pub(crate) written: Arc<AtomicU64>,
 }
 
 /// Says whether the configuration would work: files, addresses and URLs are read, nothing is started.
@@ -71,11 +82,13 @@ pub(crate) fn check(config: &Config) -> Result<(), Fault> {
 pub(crate) fn serve(config: &Config) -> Result<(), Fault> {
     ops::telemetry::init(&config.log.level, config.log.json).map_err(|error| Fault::key("log.level", error))?;
     life::forbid_core_dumps();
-    life::raise_file_limit();
     parts::check_sections(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Fault::Failed(format!("the runtime cannot start: {error}")))?;
-    let outcome = Node::start(config, &runtime).and_then(|node| runtime.block_on(node.live()));
+    let background = background::runtime();
+    let background = background.map_err(|error| Fault::Failed(format!("the runtime cannot start: {error}")))?;
+    let outcome = Node::start(config, &runtime, &background).and_then(|node| runtime.block_on(node.live()));
+    background.shutdown_timeout(Duration::from_secs(5));
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome
 }
@@ -90,24 +103,23 @@ struct Node {
     session: JoinHandle<Ledger>,
     spool: Arc<Spool>,
     node: String,
+    snapshots: SnapshotTaker,
     drain: Duration,
 }
 
 impl Node {
-    fn start(config: &Config, runtime: &Runtime) -> Result<Self, Fault> {
+    fn start(config: &Config, runtime: &Runtime, background: &Runtime) -> Result<Self, Fault> {
         let _guard = runtime.enter();
-        let (custodian, keyring) = parts::keys(config)?;
         let registry = Registry::new();
+        let disk = Disk::new(&registry);
+        let (custodian, keyring) = parts::keys(config, &disk)?;
         let health = Health::new();
         let health_server = runtime.block_on(doors::open_health(config, &registry, &health))?;
-        let (mut ledger, recovered) = parts::ledger(config, &custodian)?;
+        let (mut ledger, recovered) = parts::ledger(config, &custodian, &disk)?;
         let (mailbox, mail) = Mailbox::new();
-        let spool = parts::spool(config, &mailbox, &registry)?;
-        let recovery = recover::recover(&config.node, recovered, &spool, life::now())
-            .map_err(|error| Fault::Failed(format!("the spool cannot be read: {error}")))?;
-        ledger
-            .commit(&recovery.facts, life::now())
-            .map_err(|error| Fault::Failed(format!("the ledger cannot be written: {error}")))?;
+        let spool = parts::spool(config, &mailbox, &registry, &disk)?;
+        let opened = Opened { config, spool: &spool, keyring: &keyring, mailbox: &mailbox, registry: &registry };
+        let Revived { core, capture, states, mut recovery } = revival::revive(&opened, &mut ledger, recovered)?;
         let house = House {
             config,
             health,
@@ -118,25 +130,29 @@ impl Node {
             mailbox,
             committed: Arc::new(Notify::new()),
             pending: Arc::new(AtomicI64::new(0)),
+            background: background.handle().clone(),
+            written: Arc::new(AtomicU64::new(ledger.next_no().saturating_sub(1))),
             registry,
         };
         parts::follow(&house);
-        let finisher = finisher(&house, runtime);
-        let capture = doors::start_capture(&house)?;
+        let snapshots = SnapshotTaker::start(&house, &custodian, &disk);
+        let finisher = finisher(&house);
         let (event_sender, events) = mpsc::channel(EVENTS);
         let (commands, command_receiver) = mpsc::channel(COMMANDS);
-        let signaling = runtime.block_on(doors::start_signaling(&house, event_sender, command_receiver))?;
-        let shells = RealShells::new(&house, Arc::clone(&capture), commands, finisher.clone())?;
+        let dialogs = (std::mem::take(&mut recovery.dialogs), states.clone());
+        let starting = doors::start_signaling(&house, event_sender, command_receiver, dialogs);
+        let signaling = runtime.block_on(starting)?;
+        let shells = RealShells::new(&house, Arc::clone(&capture), commands, finisher.clone(), states)?;
         let thread = SessionThread {
-            core: Core::new(doors::session_config(config)),
+            core,
             ledger,
             keyring: house.keyring.clone(),
             shells,
             entropy: Box::new(parts::Random),
-            views: std::collections::HashMap::new(),
+            views: std::mem::take(&mut recovery.live),
         };
         let session = shells::spawn_session(thread, mail, events, &house.mailbox)?;
-        take_up(&house, recovery, &finisher);
+        revival::take_up(&house, recovery, &finisher)?;
         let api = runtime.block_on(open_api(&house))?;
         Ok(Self {
             health: house.health,
@@ -148,6 +164,7 @@ impl Node {
             session,
             spool: house.spool,
             node: config.node.clone(),
+            snapshots,
             drain: Duration::from_secs(config.session.drain_s),
         })
     }
@@ -172,9 +189,14 @@ impl Node {
                 self.signaling.resume();
                 tracing::info!("the spool has room again");
             } else {
-                self.health.fails("spool", "less than the reserve is free");
+                self.health.fails("spool", "less than the reserve is free, or the disk fails");
                 self.signaling.drain();
-                tracing::error!("the spool has less than its reserve: new sessions are refused, live ones go on");
+                let (free, low_water) = (self.spool.free_octets(), self.spool.low_water_octets());
+                tracing::error!(
+                    free,
+                    low_water,
+                    "the spool has less than its reserve, or its disk fails: new sessions are refused, live ones go on"
+                );
             }
         }
     }
@@ -221,13 +243,14 @@ impl Node {
         let stopped = [Fact::NodeStopped { node: self.node }];
         let sealed = ledger.commit(&stopped, life::now()).and_then(|_| ledger.close(life::now()));
         sealed.map_err(|error| Fault::Failed(format!("the ledger cannot be sealed: {error}")))?;
+        self.snapshots.last();
         self.health.enter(Phase::Sealed);
         tracing::info!("sealed");
         Ok(())
     }
 }
 
-fn finisher(house: &House<'_>, runtime: &Runtime) -> Finisher {
+fn finisher(house: &House<'_>) -> Finisher {
     let (rendering, uploading) = Finisher::permits();
     Finisher {
         spool: Arc::clone(&house.spool),
@@ -235,31 +258,10 @@ fn finisher(house: &House<'_>, runtime: &Runtime) -> Finisher {
         archive: Arc::clone(&house.archive),
         staging: house.config.data_dir.join("staging"),
         mailbox: house.mailbox.clone(),
-        runtime: runtime.handle().clone(),
+        runtime: house.background.clone(),
         pending: Arc::clone(&house.pending),
         rendering,
         uploading,
-    }
-}
-
-/// What the last life left is finished now.
-fn take_up(house: &House<'_>, recovery: Recovery, finisher: &Finisher) {
-    for id in recovery.stale {
-        if let Err(error) = house.spool.remove(id) {
-            tracing::warn!(recording = %id, %error, "spool that is no longer needed is still there");
-        }
-    }
-    for view in recovery.unfinished {
-        let mut view = Some(view);
-        for fact in &recovery.facts {
-            if fact.recording().is_some() && fact.recording() == view.as_ref().map(|view| view.id) {
-                storage_core::fold::apply(&mut view, fact);
-            }
-        }
-        if let Some(view) = view {
-            tracing::info!(recording = %view.id, "taken up again");
-            finisher.submit(view);
-        }
     }
 }
 
@@ -269,7 +271,12 @@ async fn open_api(house: &House<'_>) -> Result<Option<api::Api>, Fault> {
         archive: Arc::clone(&house.archive),
         spool: Arc::clone(&house.spool),
     });
-    let desk = Desk { mailbox: house.mailbox.clone(), catalog: Arc::clone(&house.catalog), eraser };
+    let desk = Desk {
+        mailbox: house.mailbox.clone(),
+        catalog: Arc::clone(&house.catalog),
+        eraser,
+        marked: Arc::new(tokio::sync::Mutex::new(house.written.load(Ordering::Acquire))),
+    };
     let playback = ArchivePlayback {
         archive: Arc::clone(&house.archive),
         catalog: Arc::clone(&house.catalog),

@@ -18,7 +18,7 @@ pub const PORT_PAIR_ATTEMPTS: usize = 128;
 pub const RTCP_OCTETS: usize = 1500;
 
 /// Calls of one `load`. Beyond it: refused as wrong usage (the table of streams is kept in memory).
-pub const LOAD_CALLS: u32 = 20_000;
+pub const LOAD_CALLS: u32 = 200_000;
 
 /// INVITEs of one `load` that wait for their final answer at once; the next one waits for a place.
 pub const LOAD_PENDING: usize = 512;
@@ -37,3 +37,12 @@ pub const LOAD_BURST: u32 = 32;
 
 /// How long `load` waits for a full socket buffer before it counts the burst as not sent.
 pub const LOAD_SEND_PATIENCE: Duration = Duration::from_millis(20);
+
+/// Connections of a load without sound. Beyond it: refused as wrong usage.
+pub const SETUP_CONNECTIONS: u32 = 256;
+
+/// The longest message from the recorder in a load without sound. Beyond it: the connection is given up.
+pub const SETUP_MESSAGE_OCTETS: usize = 65_536;
+
+/// How long a load without sound waits for messages when no timer runs.
+pub const SETUP_IDLE: Duration = Duration::from_secs(1);

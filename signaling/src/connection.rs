@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use signaling_core::{
     flow::Flow,
-    sip::frame::{Frame, Framer},
+    sip::frame::{Frame, Framer, begins_session},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -26,6 +26,46 @@ pub(crate) enum Inbound {
     Closed { flow: u64 },
 }
 
+/// The way to the task that owns the core, in two lanes: what belongs to sessions that are recorded now is taken first,
+/// what asks for new ones when there is time. Within a lane nothing overtakes.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    live: mpsc::Sender<Inbound>,
+    new: mpsc::Sender<Inbound>,
+}
+
+impl From<mpsc::Sender<Inbound>> for Inbox {
+    /// One lane for everything.
+    fn from(lane: mpsc::Sender<Inbound>) -> Self {
+        Self { live: lane.clone(), new: lane }
+    }
+}
+
+impl Inbox {
+    pub(crate) const fn new(live: mpsc::Sender<Inbound>, new: mpsc::Sender<Inbound>) -> Self {
+        Self { live, new }
+    }
+
+    /// The lane of live sessions.
+    pub(crate) fn live(&self) -> mpsc::Sender<Inbound> {
+        self.live.clone()
+    }
+
+    /// Waits while the lane is full: on a stream the kernel then pushes back. False when the owner is gone.
+    pub(crate) async fn send(&self, inbound: Inbound) -> bool {
+        let is_new = match &inbound {
+            // Known before anything that comes over it.
+            Inbound::Opened { .. } => false,
+            Inbound::Message { octets, .. } => begins_session(octets),
+            Inbound::TooLarge { head, .. } => begins_session(head),
+            // Not before what came over it.
+            Inbound::Closed { .. } => true,
+        };
+        let lane = if is_new { &self.new } else { &self.live };
+        lane.send(inbound).await.is_ok()
+    }
+}
+
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closed {
@@ -38,14 +78,15 @@ pub(crate) enum Closed {
 }
 
 /// Serves a connection until it ends. Whoever drops the writer closes it.
-pub(crate) async fn serve<S>(stream: S, flow: Flow, inbox: mpsc::Sender<Inbound>, idle: Option<Duration>) -> Closed
+pub(crate) async fn serve<S>(stream: S, flow: Flow, inbox: impl Into<Inbox>, idle: Option<Duration>) -> Closed
 where
     S: AsyncRead + AsyncWrite,
 {
+    let inbox = inbox.into();
     let (reader, writer) = tokio::io::split(stream);
     let (sender, receiver) = mpsc::channel(limits::WRITE_QUEUE);
     let id = flow.id;
-    if inbox.send(Inbound::Opened { flow: id, writer: sender.clone() }).await.is_err() {
+    if !inbox.send(Inbound::Opened { flow: id, writer: sender.clone() }).await {
         return Closed::Ours;
     }
     // The reader holds no strong sender: when the owner lets go of the writer, the connection ends.
@@ -55,14 +96,14 @@ where
         closed = read(reader, flow, &inbox, (weak, idle)) => closed,
         closed = write(writer, receiver) => closed,
     };
-    let _ = inbox.send(Inbound::Closed { flow: id }).await;
+    inbox.send(Inbound::Closed { flow: id }).await;
     closed
 }
 
 async fn read<S: AsyncRead>(
     mut stream: ReadHalf<S>,
     flow: Flow,
-    inbox: &mpsc::Sender<Inbound>,
+    inbox: &Inbox,
     (writer, idle): (mpsc::WeakSender<Vec<u8>>, Option<Duration>),
 ) -> Closed {
     let mut framer = Framer::default();
@@ -91,7 +132,7 @@ async fn read<S: AsyncRead>(
                 }
                 Err(_) => return Closed::Framing,
             };
-            if inbox.send(inbound).await.is_err() {
+            if !inbox.send(inbound).await {
                 return Closed::Ours;
             }
             // A peer that asks but does not read is not heard until it has read.

@@ -10,8 +10,10 @@ mod limits;
 mod listen;
 mod metrics;
 mod owner;
+mod revival;
 mod start;
 mod world;
 
 pub use config::{Config, StartError};
+pub use revival::{Keep, Revival};
 pub use start::{Addresses, Signaling, SignalingParts};

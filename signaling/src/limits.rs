@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Messages on their way from all sockets to the endpoint. Beyond: readers wait, and the kernel pushes back on streams
+/// Messages on their way from all sockets to the endpoint, in each of two lanes. Beyond: readers wait, and the kernel pushes back on streams
 /// and drops datagrams, which their senders repeat.
 pub(crate) const INBOX: usize = 4_096;
 
@@ -22,6 +22,9 @@ pub(crate) const UDP_KERNEL_BUFFER: usize = 4 * 1024 * 1024;
 /// A TLS handshake, or connecting, that takes longer is given up.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Pause between two attempts of a patient client to connect again.
+pub(crate) const AGAIN: Duration = Duration::from_millis(200);
+
 /// A message that began on a stream must be whole by then, else the connection is closed.
 pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 
@@ -37,8 +40,12 @@ pub(crate) const ROUTES: usize = 1_024;
 /// Questions to a client driver that wait.
 pub(crate) const ASKS: usize = 1_024;
 
-/// Messages taken from the inbox before answers are sent: one wake-up serves a burst, timers and commands still run.
-pub(crate) const BURST: usize = 64;
+/// Commands, and messages of each lane, taken before answers are sent: one wake-up serves a burst, and a 100 Trying
+/// waits for few messages before it.
+pub(crate) const BURST: usize = 32;
+
+/// Messages that wait for a connection of ours to be made. Beyond: dropped and counted; the transaction runs out.
+pub(crate) const REDIAL_QUEUE: usize = 1_024;
 
 /// Drain, resume and stop on their way to the owner; it takes them at once. Beyond: the wish is dropped, the next counts.
 pub(crate) const WISHES: usize = 16;

@@ -15,14 +15,14 @@ use crypto::tls::peer_identity;
 use signaling_core::{event::Transport, flow::Flow};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
-    sync::{Semaphore, mpsc},
+    sync::Semaphore,
     task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    connection::{Closed, Inbound, serve},
+    connection::{Closed, Inbound, Inbox, serve},
     limits,
     metrics::Metrics,
 };
@@ -30,7 +30,7 @@ use crate::{
 /// What all listeners share.
 #[derive(Clone)]
 pub(crate) struct Doorman {
-    pub(crate) inbox: mpsc::Sender<Inbound>,
+    pub(crate) inbox: Inbox,
     pub(crate) metrics: Metrics,
     pub(crate) next_flow: Arc<AtomicU64>,
     pub(crate) places: Arc<Semaphore>,
@@ -74,7 +74,7 @@ pub(crate) async fn udp(socket: Arc<UdpSocket>, id: u64, door: Doorman) {
             continue;
         }
         let flow = Flow { id, transport: Transport::Udp, local: routes.local(remote), remote, identity: None };
-        if door.inbox.send(Inbound::Message { flow, octets: octets.to_vec() }).await.is_err() {
+        if !door.inbox.send(Inbound::Message { flow, octets: octets.to_vec() }).await {
             return;
         }
     }

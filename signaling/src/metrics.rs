@@ -11,6 +11,8 @@ pub(crate) struct Metrics {
     truncated: IntCounter,
     large_udp: IntCounter,
     dropped_events: IntCounter,
+    overload_refusals: IntCounter,
+    undecided: IntGauge,
     dialogs: IntGauge,
     transactions: IntGauge,
     pub(crate) connections: IntGauge,
@@ -49,6 +51,11 @@ impl Metrics {
                 "recorder_sip_dropped_events_total",
                 "INVITEs turned away under overload without a trace in the ledger",
             )?,
+            overload_refusals: counter(
+                "recorder_sip_overload_refusals_total",
+                "New sessions answered 503 at once because too many waited for their decision",
+            )?,
+            undecided: gauge("recorder_sip_undecided", "New sessions that wait for their decision")?,
             dialogs: gauge("recorder_sip_dialogs", "Live SIP dialogs")?,
             transactions: gauge("recorder_sip_transactions", "Live SIP transactions")?,
             connections: gauge("recorder_sip_connections", "Open TCP and TLS connections")?,
@@ -79,6 +86,8 @@ impl Metrics {
         self.truncated.inc_by(stats.truncated_datagrams - last.truncated_datagrams);
         self.large_udp.inc_by(stats.large_udp_requests - last.large_udp_requests);
         self.dropped_events.inc_by(stats.dropped_events - last.dropped_events);
+        self.overload_refusals.inc_by(stats.overload_refusals - last.overload_refusals);
+        self.undecided.set(stats.undecided.try_into().unwrap_or(i64::MAX));
         self.dialogs.set(stats.dialogs.try_into().unwrap_or(i64::MAX));
         self.transactions.set(stats.transactions.try_into().unwrap_or(i64::MAX));
         *last = stats;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use signaling_core::{
-    endpoint::{Endpoint, Stats},
+    endpoint::{DialogState, Endpoint, Stats},
     event::{Command, Event},
     flow::Transmit,
     limits::EVENT_BACKLOG_HARD,
@@ -14,7 +14,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{connection::Inbound, limits, metrics::Metrics, world};
+use crate::{
+    connection::Inbound,
+    limits,
+    listen::Doorman,
+    metrics::Metrics,
+    revival::{Keep, Redial},
+    world,
+};
 
 /// What the handle wants.
 pub(crate) enum Wish {
@@ -37,6 +44,8 @@ pub(crate) struct Owner {
     metrics: Metrics,
     last: Stats,
     has_listener: bool,
+    keep: Option<Keep>,
+    redial: Redial,
 }
 
 /// What there is to do next.
@@ -53,15 +62,35 @@ enum Step {
 
 /// The queues that lead to the task.
 pub(crate) struct Queues {
-    pub(crate) inbox: mpsc::Receiver<Inbound>,
+    /// Of sessions that stand.
+    pub(crate) live: mpsc::Receiver<Inbound>,
+    /// Of those that want to begin.
+    pub(crate) new: mpsc::Receiver<Inbound>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) wishes: mpsc::Receiver<Wish>,
 }
 
 impl Owner {
-    pub(crate) fn new(endpoint: Endpoint, events: mpsc::Sender<Event>, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        events: mpsc::Sender<Event>,
+        (metrics, keep, redial): (Metrics, Option<Keep>, Redial),
+    ) -> Self {
         let last = endpoint.stats();
-        Self { endpoint, ways: HashMap::new(), events, metrics, last, has_listener: true }
+        Self { endpoint, ways: HashMap::new(), events, metrics, last, has_listener: true, keep, redial }
+    }
+
+    /// Takes sessions of the process before up again. Datagrams go the way they went; a connection is gone, and is made
+    /// anew to where the peer said that it can be reached.
+    pub(crate) fn take_up(&mut self, dialogs: Vec<DialogState>, udp: Option<u64>, door: &Doorman) {
+        let (mut restored, now) = (0, world::now());
+        for state in dialogs {
+            let flow = self.redial.flow_of(&state, udp, door);
+            restored += u64::from(self.endpoint.restore(state, flow, now));
+        }
+        if restored > 0 {
+            tracing::info!(sessions = restored, "sip sessions of the process before go on");
+        }
     }
 
     pub(crate) fn add_udp(&mut self, id: u64, socket: Arc<UdpSocket>) {
@@ -89,16 +118,32 @@ impl Owner {
                     self.has_listener = false;
                     self.endpoint.drain(true);
                 }
-                Step::Inbound(inbound) => {
-                    self.take(inbound);
-                    // What is there already is taken at once, so that one wake-up serves a burst.
-                    for _ in 0..limits::BURST {
-                        let Ok(inbound) = queues.inbox.try_recv() else { break };
-                        self.take(inbound);
-                    }
-                }
-                Step::Timer => self.endpoint.timeout(world::now(), &mut world::fill),
+                Step::Inbound(inbound) => self.take(inbound),
+                Step::Timer => {}
             }
+            self.round(&mut queues);
+        }
+    }
+
+    /// What is there already is taken at once, so that one wake-up serves a burst: decisions first, because somebody
+    /// waits for each, then what belongs to live sessions, then what wants to begin; timers in any case.
+    fn round(&mut self, queues: &mut Queues) {
+        for _ in 0..limits::BURST {
+            let Ok(command) = queues.commands.try_recv() else { break };
+            self.endpoint.command(command, world::now(), &mut world::fill);
+        }
+        for lane in [&mut queues.live, &mut queues.new] {
+            for _ in 0..limits::BURST {
+                if self.endpoint.backlog() >= EVENT_BACKLOG_HARD {
+                    break;
+                }
+                let Ok(inbound) = lane.try_recv() else { break };
+                self.take(inbound);
+            }
+        }
+        let now = world::now();
+        if self.endpoint.next_timeout().is_some_and(|due| due <= now) {
+            self.endpoint.timeout(now, &mut world::fill);
         }
     }
 
@@ -111,15 +156,22 @@ impl Owner {
             permit = self.events.reserve(), if self.has_listener && self.endpoint.backlog() > 0 => {
                 if permit.is_ok() { Step::Room } else { Step::Deaf }
             }
-            Some(inbound) = queues.inbox.recv(), if can_take => Step::Inbound(inbound),
+            Some(inbound) = queues.live.recv(), if can_take => Step::Inbound(inbound),
+            Some(inbound) = queues.new.recv(), if can_take => Step::Inbound(inbound),
             () = sleep_until(due), if due.is_some() => Step::Timer,
         }
     }
 
     fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Opened { flow, writer } => drop(self.ways.insert(flow, Way::Stream(writer))),
-            Inbound::Closed { flow } => drop(self.ways.remove(&flow)),
+            Inbound::Opened { flow, writer } => {
+                self.metrics.undeliverable.inc_by(self.redial.opened(flow, &writer));
+                self.ways.insert(flow, Way::Stream(writer));
+            }
+            Inbound::Closed { flow } => {
+                self.metrics.undeliverable.inc_by(self.redial.closed(flow));
+                self.ways.remove(&flow);
+            }
             Inbound::Message { flow, octets } => {
                 self.endpoint.receive(&flow, &octets, world::now(), &mut world::fill);
             }
@@ -131,6 +183,12 @@ impl Owner {
 
     /// Sends what must leave, hands up what happened, takes over the counters.
     async fn flush(&mut self) {
+        // Before the 200 leaves, so that a crash in between forgets no session that the peer believes in.
+        while let Some(state) = self.endpoint.changed() {
+            if let Some(keep) = &self.keep {
+                keep(state);
+            }
+        }
         while let Some(transmit) = self.endpoint.transmit() {
             self.send(transmit).await;
         }
@@ -167,7 +225,11 @@ impl Owner {
                     self.ways.remove(&flow.id);
                 }
             },
-            None => self.metrics.undeliverable.inc(),
+            None => {
+                if !self.redial.send(&flow, octets) {
+                    self.metrics.undeliverable.inc();
+                }
+            }
         }
     }
 

@@ -21,10 +21,13 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use crate::{
-    Config, StartError, limits,
+    Config, StartError,
+    connection::Inbox,
+    limits,
     listen::{self, Doorman},
     metrics::Metrics,
     owner::{Owner, Queues, Wish},
+    revival::{Redial, Revival},
 };
 
 /// What signaling is made of.
@@ -41,6 +44,8 @@ pub struct SignalingParts {
     pub events: mpsc::Sender<Event>,
     /// Where decisions come from.
     pub commands: mpsc::Receiver<Command>,
+    /// Sessions that outlived the process before this one, and where the states of sessions go.
+    pub revival: Revival,
     /// Where metrics are registered.
     pub registry: Registry,
 }
@@ -69,26 +74,30 @@ impl Signaling {
     /// # Errors
     /// [`StartError`] naming the key at fault.
     pub async fn start(parts: SignalingParts) -> Result<Self, StartError> {
-        let SignalingParts { config, tls, policy, peers, events, commands, registry } = parts;
+        let SignalingParts { config, tls, policy, peers, events, commands, revival, registry } = parts;
         let metrics = Metrics::new(&registry)?;
-        let (inbox, inbox_receiver) = mpsc::channel(limits::INBOX);
+        let ((live, live_receiver), (new, new_receiver)) = (mpsc::channel(limits::INBOX), mpsc::channel(limits::INBOX));
         let door = Doorman {
-            inbox,
+            inbox: Inbox::new(live, new),
             metrics: metrics.clone(),
             next_flow: Arc::new(AtomicU64::new(1)),
             places: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             idle: (config.idle_s > 0).then(|| Duration::from_secs(config.idle_s)),
         };
         let endpoint = Endpoint::new(endpoint_config(&config, policy, peers)?);
-        let mut owner = Owner::new(endpoint, events, metrics);
+        let Revival { dialogs, keep, tls: dial_tls } = revival;
+        let redial = Redial::new(door.inbox.live(), dial_tls, door.idle);
+        let mut owner = Owner::new(endpoint, events, (metrics, keep, redial));
         let mut tasks = JoinSet::new();
         let mut addresses = Addresses::default();
+        let mut udp = None;
         if let Some(address) = Config::address("sip.udp", &config.udp)? {
             let failed = |cause| StartError::Listen { key: "sip.udp", address, cause };
             let socket = Arc::new(listen::bind_udp(address).map_err(failed)?);
             addresses.udp = Some(socket.local_addr().map_err(failed)?);
             let id = door.flow_id();
             owner.add_udp(id, Arc::clone(&socket));
+            udp = Some(id);
             tasks.spawn(listen::udp(socket, id, door.clone()));
         }
         if let Some((listener, address)) = listener("sip.tcp", &config.tcp).await? {
@@ -100,8 +109,9 @@ impl Signaling {
             let acceptor = TlsAcceptor::from(tls.ok_or(StartError::NoCertificate)?);
             tasks.spawn(listen::streams(listener, Some(acceptor), door.clone()));
         }
+        owner.take_up(dialogs, udp, &door);
         let (wishes, wish_receiver) = mpsc::channel(limits::WISHES);
-        tasks.spawn(owner.run(Queues { inbox: inbox_receiver, commands, wishes: wish_receiver }));
+        tasks.spawn(owner.run(Queues { live: live_receiver, new: new_receiver, commands, wishes: wish_receiver }));
         tracing::info!(udp = ?addresses.udp, tcp = ?addresses.tcp, tls = ?addresses.tls, "sip listens");
         Ok(Self { addresses, wishes, tasks })
     }

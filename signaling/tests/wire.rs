@@ -63,6 +63,7 @@ async fn start(
         peers: Vec::new(),
         events,
         commands: receiver,
+        revival: signaling::Revival::default(),
         registry: registry.clone(),
     })
     .await?;

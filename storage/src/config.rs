@@ -115,13 +115,17 @@ pub struct SpoolConfig {
     pub memory_mib: u64,
     /// What was written is made durable this often, and before every receipt.
     pub sync_ms: u64,
-    /// Below so much free space new calls are refused, so that the live ones can be kept.
+    /// Free space that new calls never get, in MiB. Beside it the live ones keep `reserve_minutes`.
     pub reserve_mib: u64,
+    /// New calls are refused when the live tracks would fill the volume in so many minutes.
+    pub reserve_minutes: u64,
+    /// What one live track writes, in kbit/s; the measured rate counts when it is more.
+    pub track_kbps: u64,
 }
 
 impl Default for SpoolConfig {
     fn default() -> Self {
-        Self { dir: None, memory_mib: 256, sync_ms: 200, reserve_mib: 256 }
+        Self { dir: None, memory_mib: 256, sync_ms: 200, reserve_mib: 256, reserve_minutes: 30, track_kbps: 144 }
     }
 }
 
@@ -140,6 +144,12 @@ impl SpoolConfig {
         }
         if self.reserve_mib > 1 << 30 {
             return Err(ConfigError::new("spool.reserve_mib", "at most 1073741824"));
+        }
+        if self.reserve_minutes > 10_080 {
+            return Err(ConfigError::new("spool.reserve_minutes", "at most 10080"));
+        }
+        if !(1..=1_000_000).contains(&self.track_kbps) {
+            return Err(ConfigError::new("spool.track_kbps", "1..=1000000"));
         }
         Ok(())
     }

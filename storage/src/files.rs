@@ -1,8 +1,8 @@
-//! The few file operations that everything durable is made of.
+//! The few file operations of the folder archive.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -10,11 +10,6 @@ use std::{
 /// Opens for reading and appending, makes it if need be, readable by this user alone.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
-}
-
-/// Opens for reading and writing in place, makes it if need be, readable by this user alone.
-pub(crate) fn open_in_place(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// Opens for reading.
@@ -30,16 +25,6 @@ pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
 /// Makes names in the folder durable: a new file is lost with its folder entry, however well it was synced itself.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     open_read(path)?.sync_all()
-}
-
-/// Reads up to `limit` octets of a small file; an empty vector when it is not there.
-pub(crate) fn read_small(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    match open_read(path) {
-        Ok(file) => file.take(limit).read_to_end(&mut octets).map(|_| octets),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(octets),
-        Err(error) => Err(error),
-    }
 }
 
 /// Removes a file; success when it was not there.

@@ -1,18 +1,18 @@
 //! The wrapped data keys of this node: one file of lines, where destroying a key overwrites its line.
 //!
 //! ```text
-//! keys/wraps.jsonl    {"recording":"0192…","key":{"version":1,"custodian":"…","nonce":"…","wrapped":"…"}}
+//! keys/wraps.jsonl    {"recording":"0192…","key":{"version":1,"custodian":"…","nonce":"…","wrapped":"…"},"after":4711}
 //!                     a line of blanks is a key that was destroyed
 //! ```
+//! `after` says how many octets of the file were durable when the line was written. So a page that a power cut took out
+//! of the last write is told from damage to what was durable: behind it stands no line that was written later.
 //! The only wraps of a recording are here and in its key object in the archive (invariant 4). Overwriting in place is
 //! what a program can do; a file system or disk that copies on write may keep the old block for a while, which is why
 //! the wrap is worthless without the custodian's master key.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt,
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -21,18 +21,21 @@ use model::RecordingId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    files,
-    limits::{KEY_BLANKS, KEY_LINE_OCTETS},
+    disk::{self, Disk, DiskFile, Mode},
+    limits::{KEY_BLANKS, KEY_LINE_OCTETS, KEY_PENDING_OCTETS},
 };
 
 /// The local wraps. Created ones are durable after [`KeyStore::sync`], destroyed ones at once.
 pub struct KeyStore {
+    disk: Disk,
     path: PathBuf,
-    file: File,
+    file: DiskFile,
     places: BTreeMap<RecordingId, Place>,
-    /// Lines created and not yet written; they are at the end of the file, after `octets`.
+    /// Lines created and not yet durable; they are at the end of the file, after `octets`.
     pending: Vec<u8>,
     octets: u64,
+    /// A write or sync failed: what stands behind `octets` is anybody's guess.
+    is_broken: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -46,21 +49,28 @@ struct Place {
 struct Line {
     recording: RecordingId,
     key: WrappedKey,
+    #[serde(default)]
+    after: u64,
 }
 
 impl KeyStore {
     /// Opens or makes the store in `dir/keys`. A torn last line (a key that was never durable, so that no audio was
     /// kept under it) is cut off. Any other line that cannot be read is an error: it may be the only wrap of a recording.
     pub fn open(dir: &Path) -> io::Result<Self> {
-        let dir = dir.join("keys");
-        files::make_dir(&dir)?;
+        Self::open_on(&Disk::unwatched(), dir)
+    }
+
+    /// The same on a disk whose failures are counted.
+    pub fn open_on(disk: &Disk, dir: &Path) -> io::Result<Self> {
+        let (disk, dir) = (disk.of(disk::Place::Keys), dir.join("keys"));
+        disk.make_dir(&dir)?;
         let path = dir.join("wraps.jsonl");
-        let mut store = Self::load(&path)?;
+        let mut store = Self::load(&disk, &path)?;
         if store.blanks() > KEY_BLANKS.max(store.places.len() as u64) {
             store.compact()?;
-            store = Self::load(&path)?;
+            store = Self::load(&disk, &path)?;
         }
-        files::sync_dir(&dir)?;
+        disk.sync_dir(&dir)?;
         Ok(store)
     }
 
@@ -70,7 +80,7 @@ impl KeyStore {
         if self.places.contains_key(&recording) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{recording}: has a key already")));
         }
-        let mut line = serde_json::to_vec(&Line { recording, key })?;
+        let mut line = serde_json::to_vec(&Line { recording, key, after: self.octets })?;
         line.push(b'\n');
         if line.len() > KEY_LINE_OCTETS {
             return Err(io::Error::new(
@@ -78,19 +88,29 @@ impl KeyStore {
                 format!("{recording}: its wrapped key is too long"),
             ));
         }
+        if self.pending.len() + line.len() > KEY_PENDING_OCTETS {
+            return Err(io::Error::other("too many keys wait for the disk"));
+        }
         let offset = self.octets + self.pending.len() as u64;
         self.places.insert(recording, Place { offset, octets: line.len() as u64 });
         self.pending.extend_from_slice(&line);
         Ok(())
     }
 
-    /// Makes everything created durable: one write, one `fdatasync`. On an error the same can be tried again.
+    /// Makes everything created durable: one write, one `fdatasync`. On an error the same can be tried again: each try
+    /// writes all of it anew, so that no page is taken for durable because a failed sync left it clean.
     pub fn sync(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(&self.pending, self.octets)?;
-        self.file.sync_data()?;
+        if std::mem::replace(&mut self.is_broken, true) {
+            // Another descriptor: the old one has told its error and may call the next sync a success.
+            self.file = self.disk.open(&self.path, Mode::Write)?;
+            self.file.truncate(self.octets)?;
+        }
+        self.file.write_at(&self.pending, self.octets)?;
+        self.file.sync()?;
+        self.is_broken = false;
         self.octets += self.pending.len() as u64;
         self.pending.clear();
         Ok(())
@@ -112,14 +132,20 @@ impl KeyStore {
         Ok(Some(line.key))
     }
 
-    /// Destroys the wrap: overwritten and synced when this returns. Success when there was none.
+    /// Destroys the wrap: overwritten and synced when this returns. Success when there was none. After an error it is
+    /// still there, and the same can be tried again.
     pub fn remove(&mut self, recording: RecordingId) -> io::Result<()> {
-        self.sync()?;
         let Some(place) = self.places.get(&recording).copied() else { return Ok(()) };
         let mut blank = vec![b' '; place.octets as usize];
         blank[place.octets as usize - 1] = b'\n';
-        self.file.write_all_at(&blank, place.offset)?;
-        self.file.sync_data()?;
+        if let Some(at) = place.offset.checked_sub(self.octets) {
+            // Never durable: it is overwritten where it waits, and its place on the disk by the sync.
+            self.pending[at as usize..at as usize + blank.len()].copy_from_slice(&blank);
+            self.places.remove(&recording);
+            return self.sync();
+        }
+        self.file.write_at(&blank, place.offset)?;
+        self.file.sync()?;
         self.places.remove(&recording);
         Ok(())
     }
@@ -135,147 +161,90 @@ impl KeyStore {
         self.octets.saturating_sub(used) / average
     }
 
-    fn load(path: &Path) -> io::Result<Self> {
-        let file = files::open_in_place(path)?;
-        let mut store = Self { path: path.to_owned(), file, places: BTreeMap::new(), pending: Vec::new(), octets: 0 };
-        let mut reader = BufReader::new(store.file.try_clone()?);
+    fn load(disk: &Disk, path: &Path) -> io::Result<Self> {
+        let file = disk.open(path, Mode::Write)?;
+        let (disk, path) = (disk.clone(), path.to_owned());
+        let (places, pending) = (BTreeMap::new(), Vec::new());
+        let mut store = Self { disk, path, file, places, pending, octets: 0, is_broken: false };
+        let mut text = Vec::new();
+        BufReader::new(store.file.reader(0)).read_to_end(&mut text)?;
+        let mut reader = text.as_slice();
+        // Where pages are missing, if anywhere.
+        let mut hole = None;
         let mut line = Vec::new();
-        reader.seek(SeekFrom::Start(0))?;
         while reader.read_until(b'\n', &mut line)? > 0 {
-            if !line.ends_with(b"\n") {
-                store.file.set_len(store.octets)?;
-                store.file.sync_all()?;
-                break;
+            match store.learn(&line, hole) {
+                Ok(()) => {}
+                Err(_) if hole.is_none() && (!line.ends_with(b"\n") || line.contains(&0)) => hole = Some(store.octets),
+                Err(_) if hole.is_some() && (!line.ends_with(b"\n") || line.contains(&0)) => {}
+                Err(error) => return Err(error),
             }
-            store.learn(&line)?;
+            store.octets += line.len() as u64;
             line.clear();
+        }
+        if let Some(hole) = hole {
+            // Nothing behind it was durable, so nobody was promised anything under those keys.
+            store.places.retain(|_, place| place.offset < hole);
+            store.octets = hole;
+            store.file.truncate(hole)?;
+            store.file.sync()?;
         }
         Ok(store)
     }
 
-    fn learn(&mut self, line: &[u8]) -> io::Result<()> {
-        let place = Place { offset: self.octets, octets: line.len() as u64 };
-        self.octets += place.octets;
-        if line.iter().all(u8::is_ascii_whitespace) {
+    fn learn(&mut self, text: &[u8], hole: Option<u64>) -> io::Result<()> {
+        let place = Place { offset: self.octets, octets: text.len() as u64 };
+        if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
         let at = place.offset;
-        let line: Line = serde_json::from_slice(line).map_err(|error| {
+        let damaged = |error: &dyn std::fmt::Display| {
             let text = format!("{}: octet {at}: not a wrapped key: {error}", self.path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
-        })?;
+        };
+        if is_half_destroyed(text) {
+            return self.blank(place);
+        }
+        let line: Line = serde_json::from_slice(text).map_err(|error| damaged(&error))?;
+        if hole.is_some_and(|hole| line.after > hole) {
+            return Err(damaged(&"octets before it are missing that were durable"));
+        }
         self.places.insert(line.recording, place);
         Ok(())
+    }
+
+    fn blank(&self, place: Place) -> io::Result<()> {
+        let mut blank = vec![b' '; place.octets as usize];
+        blank[place.octets as usize - 1] = b'\n';
+        self.file.write_at(&blank, place.offset)?;
+        self.file.sync()
     }
 
     /// Writes the keys that are left to a new file. The old one holds nothing more: its destroyed lines are blank.
     fn compact(&self) -> io::Result<()> {
         let beside = self.path.with_extension("new");
-        files::remove(&beside)?;
-        let mut file = files::open_append(&beside)?;
-        for place in self.places.values() {
-            let mut line = vec![0; place.octets as usize];
-            self.file.read_exact_at(&mut line, place.offset)?;
-            file.write_all(&line)?;
+        let file = self.disk.open(&beside, Mode::New)?;
+        let mut at = 0;
+        for recording in self.places.keys() {
+            let Some(key) = self.get(*recording)? else { continue };
+            // Its new place comes after nothing: the file is durable as a whole before it has its name.
+            let mut line = serde_json::to_vec(&Line { recording: *recording, key, after: 0 })?;
+            line.push(b'\n');
+            file.write_at(&line, at)?;
+            at += line.len() as u64;
         }
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        file.sync()?;
+        self.disk.rename(&beside, &self.path)
     }
 }
+
+/// No line of ours begins or ends with a blank, or has many: it was being destroyed when the power went, and some of its
+/// sectors are blank. What is left of it is destroyed now.
+fn is_half_destroyed(text: &[u8]) -> bool {
+    text.starts_with(b" ") || text.ends_with(b" \n") || text.windows(BLANKS.len()).any(|some| some == BLANKS)
+}
+
+const BLANKS: &[u8] = &[b' '; 64];
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn id(number: u16) -> RecordingId {
-        let mut bytes = [0; 16];
-        bytes[14..].copy_from_slice(&number.to_be_bytes());
-        RecordingId::from_bytes(bytes)
-    }
-
-    fn key(number: u16) -> WrappedKey {
-        let wrapped = format!("wrap-{number:04}-secret");
-        WrappedKey { version: 1, custodian: "file:test".into(), nonce: "00".repeat(12), wrapped }
-    }
-
-    fn raw(dir: &TempDir) -> String {
-        fs::read_to_string(dir.path().join("keys/wraps.jsonl")).expect("a file")
-    }
-
-    #[test]
-    fn a_key_is_there_at_once_and_after_a_restart_once_synced() {
-        let dir = TempDir::new().expect("a folder");
-        let mut store = KeyStore::open(dir.path()).expect("a store");
-        store.create(id(1), key(1)).expect("taken");
-        store.create(id(2), key(2)).expect("taken");
-        assert_eq!(store.get(id(2)).expect("read"), Some(key(2)));
-        assert_eq!(raw(&dir), "", "buffered");
-        store.sync().expect("synced");
-        store.create(id(3), key(3)).expect("taken, and lost");
-        drop(store);
-        let store = KeyStore::open(dir.path()).expect("a store");
-        assert_eq!(store.list(), [id(1), id(2)]);
-        assert_eq!(store.get(id(1)).expect("read"), Some(key(1)));
-        assert_eq!(store.get(id(3)).expect("read"), None);
-    }
-
-    #[test]
-    fn a_second_key_for_the_same_recording_is_refused() {
-        let dir = TempDir::new().expect("a folder");
-        let mut store = KeyStore::open(dir.path()).expect("a store");
-        store.create(id(1), key(1)).expect("taken");
-        assert!(store.create(id(1), key(2)).is_err());
-        assert!(store.create(id(2), WrappedKey { wrapped: "a".repeat(5_000), ..key(2) }).is_err(), "too long");
-    }
-
-    #[test]
-    fn a_destroyed_key_is_gone_from_the_disk_and_the_others_stay() {
-        let dir = TempDir::new().expect("a folder");
-        let mut store = KeyStore::open(dir.path()).expect("a store");
-        (1..=3).for_each(|number| store.create(id(number), key(number)).expect("taken"));
-        store.remove(id(2)).expect("destroyed, though it was never synced");
-        store.remove(id(9)).expect("nothing to destroy");
-        assert!(!raw(&dir).contains("wrap-0002") && raw(&dir).contains("wrap-0003"));
-        assert_eq!(store.get(id(2)).expect("read"), None);
-        drop(store);
-        let store = KeyStore::open(dir.path()).expect("a store");
-        assert_eq!(store.list(), [id(1), id(3)]);
-        assert_eq!(store.get(id(3)).expect("read"), Some(key(3)));
-    }
-
-    #[test]
-    fn many_blanks_are_compacted_when_opened() {
-        let dir = TempDir::new().expect("a folder");
-        let mut store = KeyStore::open(dir.path()).expect("a store");
-        (0..1_300).for_each(|number| store.create(id(number), key(number)).expect("taken"));
-        store.sync().expect("synced");
-        let before = raw(&dir).len();
-        let blanks = store.places.iter().filter(|(at, _)| **at != id(700)).map(|(_, place)| *place).collect::<Vec<_>>();
-        for place in blanks {
-            let blank = [vec![b' '; place.octets as usize - 1], vec![b'\n']].concat();
-            store.file.write_all_at(&blank, place.offset).expect("written");
-        }
-        drop(store);
-        let store = KeyStore::open(dir.path()).expect("a store");
-        assert_eq!(store.list(), [id(700)]);
-        assert_eq!(store.get(id(700)).expect("read"), Some(key(700)));
-        assert!(raw(&dir).len() < before / 1_000);
-    }
-
-    #[test]
-    fn a_torn_line_is_cut_and_a_damaged_one_is_an_error() {
-        let dir = TempDir::new().expect("a folder");
-        let mut store = KeyStore::open(dir.path()).expect("a store");
-        store.create(id(1), key(1)).expect("taken");
-        store.sync().expect("synced");
-        let whole = raw(&dir);
-        fs::write(dir.path().join("keys/wraps.jsonl"), format!("{whole}{{\"recor")).expect("written");
-        assert_eq!(KeyStore::open(dir.path()).expect("repaired").list(), [id(1)]);
-        assert_eq!(raw(&dir), whole);
-        fs::write(dir.path().join("keys/wraps.jsonl"), format!("{{}}\n{whole}")).expect("written");
-        let error = KeyStore::open(dir.path()).err().expect("refused");
-        assert!(error.to_string().contains("octet 0"), "{error}");
-    }
-}
+mod tests;

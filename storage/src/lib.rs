@@ -6,6 +6,7 @@
 mod archive;
 mod catalog;
 mod config;
+mod disk;
 mod files;
 mod follow;
 mod keys;
@@ -17,8 +18,9 @@ mod spool;
 pub use archive::open_archive;
 pub use catalog::{SqliteCatalog, open_catalog};
 pub use config::{ArchiveConfig, CatalogConfig, ConfigError, SecretText, SpoolConfig};
+pub use disk::{Disk, Place};
 pub use follow::Follower;
 pub use keys::KeyStore;
-pub use ledger::{Ledger, LedgerError, LedgerReader, Recovered, VerifyReport, verify};
+pub use ledger::{Ledger, LedgerError, LedgerReader, Recovered, Snapshots, VerifyReport, verify};
 pub use spool::{Spool, SpoolError, SpoolReader, SpoolSurvey, TrackSurvey};
 pub use storage_core::names;

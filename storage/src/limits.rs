@@ -8,6 +8,12 @@ pub(crate) const FACTS_BETWEEN_CHECKPOINTS: u64 = 1_000;
 /// Nanoseconds between two checkpoints while facts come in.
 pub(crate) const NANOS_BETWEEN_CHECKPOINTS: u64 = 60_000_000_000;
 
+/// Facts after which a new snapshot of the ledger is due: what a start has to read at most, about 0.3 s of it.
+pub(crate) const SNAPSHOT_FACTS: u64 = 20_000;
+
+/// Octets of a snapshot: 60,000 unfinished recordings. Beyond it none is written, and a start reads more of the ledger.
+pub(crate) const SNAPSHOT_OCTETS: u64 = 256 << 20;
+
 /// Facts between two places that a ledger reader remembers; 16 octets each, so 1 GB of ledger costs about 16 KiB.
 pub(crate) const FACTS_BETWEEN_MARKS: u64 = 4_096;
 
@@ -23,12 +29,57 @@ pub(crate) const FOLLOW_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// ... to here, doubling.
 pub(crate) const FOLLOW_RETRY_LAST: Duration = Duration::from_secs(30);
 
-/// Spool files the writer keeps open. Beyond it (and when the process has no descriptors left) all are closed and
-/// opened again on demand, which costs about 10 us a write.
-pub(crate) const SPOOL_OPEN_FILES: usize = 2_048;
+/// How long the spool's writer gathers chunks for one block, counted from the first: what a kill may cost beside the
+/// open chunk. At the full load of 91,000 chunks/s a block then has 900 of them.
+pub(crate) const SPOOL_GATHER: Duration = Duration::from_millis(10);
 
-/// Files up to which `fdatasync` of each is cheaper than one `syncfs` of the volume.
-pub(crate) const SPOOL_SYNC_EACH: usize = 8;
+/// Octets of one block of the spool, if chunks are there for more: another block follows at once.
+pub(crate) const SPOOL_BLOCK_OCTETS: u64 = 16 << 20;
+
+/// Octets after which a segment of the spool is full and the next one begun: 1.5 s at full load. It is what can be freed
+/// at once, and what one round of moving rewrites.
+pub(crate) const SPOOL_SEGMENT_OCTETS: u64 = 256 << 20;
+
+/// Octets that may stand in segments as they were written: 47 s of full load, 35 MB of index. Beyond it the oldest are
+/// rewritten, a piece for each recording.
+pub(crate) const SPOOL_FINE_OCTETS: u64 = 8 << 30;
+
+/// Old segments that one move makes one of: 1 GiB, and still below the 4 GiB that a piece can name a place in.
+pub(crate) const SPOOL_MOVE_AT_ONCE: usize = 4;
+
+/// Octets of segments beyond twice what is needed of them, before the one with the most waste is rewritten.
+pub(crate) const SPOOL_SLACK_OCTETS: u64 = 1 << 30;
+
+/// How often old segments are looked at, ...
+pub(crate) const SPOOL_MOVE_IDLE: Duration = Duration::from_secs(1);
+
+/// ... how long a move yields after each block of 16 MiB (at 4 ms it copies up to 1 GB/s), ...
+pub(crate) const SPOOL_MOVE_PAUSE: Duration = Duration::from_millis(4);
+
+/// ... and how long after one that failed.
+pub(crate) const SPOOL_MOVE_RETRY: Duration = Duration::from_secs(30);
+
+/// Receipts wait so long for a sync that serves several of them, at most: a storm of endings must not become one of syncs.
+pub(crate) const SPOOL_CLOSE_SYNC: Duration = Duration::from_millis(40);
+
+/// A failed write is tried again after this, ...
+pub(crate) const SPOOL_RETRY: Duration = Duration::from_millis(100);
+
+/// ... and for so long; meanwhile chunks wait within the memory budget. Then they are lost, counted and told by receipt.
+pub(crate) const SPOOL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Spent chunk buffers kept for the packet threads: more than one sweep of 10,000 tracks hands over. Others are freed.
+pub(crate) const SPOOL_POOL: usize = 12_288;
+
+/// Octets up to which a buffer is kept: an oversized one would stay oversized.
+pub(crate) const SPOOL_POOL_OCTETS: usize = 64 << 10;
+
+/// Octets of the sealed state of one live recording. A longer one is refused with an error.
+pub(crate) const SPOOL_STATE_OCTETS: usize = 256 << 10;
+
+/// Octets of all states that wait for the disk: 10,000 live recordings of 4 KiB. Beyond it a state is refused: after a
+/// crash the recording goes on from an older one, or is closed.
+pub(crate) const SPOOL_STATES_OCTETS: usize = 64 << 20;
 
 /// Octets that a queued chunk costs beside its own: queue entry and allocator.
 pub(crate) const SPOOL_CHUNK_EXTRA: u64 = 96;
@@ -38,6 +89,9 @@ pub(crate) const SPOOL_SPACE_CHECK: Duration = Duration::from_millis(500);
 
 /// Octets of one key line: a wrap by an HSM with RSA-4096 takes 1,300. A longer one is refused.
 pub(crate) const KEY_LINE_OCTETS: usize = 4_096;
+
+/// Octets of keys that wait for a disk that does not take them: 50,000 sessions. Beyond it sessions are refused.
+pub(crate) const KEY_PENDING_OCTETS: usize = 16 << 20;
 
 /// Shreddings after which the key file is compacted when it is opened, if they outnumber the keys.
 pub(crate) const KEY_BLANKS: u64 = 1_000;

@@ -2,6 +2,7 @@
 //! client that trusts just that recorder. Everything is on loopback, on ports reserved by a file lock, and ended by pid.
 
 pub mod call;
+pub mod chaos;
 pub mod heard;
 pub mod http;
 pub mod media;

@@ -74,17 +74,30 @@ impl Node {
 
     /// Starts the process with more environment and waits until it is ready.
     pub fn launch_with(&mut self, environment: &[(&str, &str)]) {
+        self.spawn_with(environment);
+        self.wait_ready();
+    }
+
+    /// Starts the process with more environment.
+    pub fn spawn_with(&mut self, environment: &[(&str, &str)]) {
         let mut command = self.command(&["serve"]);
         command.envs(environment.iter().copied());
-        let mut process = Process::start(&mut command, &self.log_path());
+        self.process = Some(Process::start(&mut command, &self.log_path()));
+    }
+
+    /// Waits until the process is ready.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn wait_ready(&mut self) {
         let metrics = self.metrics;
+        let process = self.process();
         wait::until(30, "a ready recorder", || {
             if let Some(status) = process.status() {
                 panic!("the recorder ended with {status}:\n{}", process.output());
             }
             try_get(metrics, "/readyz").is_ok_and(|(status, _)| status == 200)
         });
-        self.process = Some(process);
     }
 
     /// A recorder command with this node's configuration.

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use serde_json::{Value, json};
+
 use crate::{Process, Slot, script, wait};
 
 /// A store that can be ended and started again.
@@ -15,7 +17,9 @@ pub struct Server {
     port: u16,
     /// Where it keeps what it was given.
     pub folder: PathBuf,
-    /// `[archive]` of a recorder that uses it.
+    /// `[archive]` of a recorder that uses it, key by key.
+    pub settings: Value,
+    /// The same in TOML.
     pub section: String,
     process: Option<Process>,
 }
@@ -98,11 +102,16 @@ pub fn s3(slot: &mut Slot, under: &Path) -> Server {
     // Its further doors have fixed ports, and it would report to its makers.
     command.args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]);
     command.args(["-master.volumeSizeLimitMB=64", "-volume.max=20", "-volume.minFreeSpace=0"]).current_dir(under);
-    let section = format!(
-        "[archive]\nurl = \"s3://recordings/node-1\"\nendpoint = \"http://127.0.0.1:{s3}\"\nallow_http = true\n\
-         region = \"us-east-1\"\naccess_key = \"{NAME}\"\nsecret_key = \"{SECRET}\"\ntimeout_s = 5\n"
-    );
-    Server { command, port: s3, folder, section, process: None }
+    let settings = json!({
+        "url": "s3://recordings/node-1",
+        "endpoint": format!("http://127.0.0.1:{s3}"),
+        "region": "us-east-1",
+        "allow_http": true,
+        "access_key": NAME,
+        "secret_key": SECRET,
+        "timeout_s": 5,
+    });
+    Server { command, port: s3, folder, section: section(&settings), settings, process: None }
 }
 
 /// Makes the bucket, as an operator would.
@@ -111,25 +120,21 @@ pub fn s3(slot: &mut Slot, under: &Path) -> Server {
 /// When the service refuses for a minute.
 pub fn make_bucket(server: &Server) {
     wait::until(60, "a bucket", || {
-        let url = format!("http://127.0.0.1:{}/recordings", server.port);
-        let user = format!("{NAME}:{SECRET}");
-        let mut curl = Command::new("curl");
-        curl.args([
-            "-s",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "-m",
-            "5",
-            "-X",
-            "PUT",
-            "--aws-sigv4",
-            "aws:amz:us-east-1:s3",
-        ]);
-        let (_, code, _) = crate::process::run(curl.args(["--user", &user, &url]));
+        let code = curl(server, &["-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT"], "");
         matches!(code.as_str(), "200" | "409")
     });
+}
+
+/// The header of an object of the bucket, as another client than ours sees it.
+pub fn head(server: &Server, object: &str) -> String {
+    curl(server, &["-I"], &format!("/{object}"))
+}
+
+fn curl(server: &Server, arguments: &[&str], below: &str) -> String {
+    let url = format!("http://127.0.0.1:{}/recordings{below}", server.port);
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-m", "5", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &format!("{NAME}:{SECRET}")]);
+    crate::process::run(curl.args(arguments).arg(url)).1
 }
 
 /// A WebDAV tree behind basic authentication. Not started yet.
@@ -163,11 +168,20 @@ pub fn webdav(slot: &mut Slot, under: &Path) -> Server {
     let mut command = Command::new("/usr/sbin/apache2");
     // One process: ended by its pid, it leaves no child behind.
     command.arg("-X").arg("-d").arg(&etc).arg("-f").arg(etc.join("httpd.conf"));
-    let section = format!(
-        "[archive]\nurl = \"webdav+http://127.0.0.1:{port}/recordings\"\nallow_http = true\naccess_key = \"{NAME}\"\n\
-         secret_key = \"{SECRET}\"\ntimeout_s = 5\n"
-    );
-    Server { command, port, folder, section, process: None }
+    let settings = json!({
+        "url": format!("webdav+http://127.0.0.1:{port}/recordings"),
+        "allow_http": true,
+        "access_key": NAME,
+        "secret_key": SECRET,
+        "timeout_s": 5,
+    });
+    Server { command, port, folder, section: section(&settings), settings, process: None }
+}
+
+/// Texts, numbers and truth values are written alike in JSON and TOML.
+fn section(settings: &Value) -> String {
+    let keys = settings.as_object().into_iter().flatten();
+    keys.fold("[archive]\n".to_owned(), |text, (key, value)| text + &format!("{key} = {value}\n"))
 }
 
 /// Apache gives up root before it writes: its folders belong to the user it becomes, who must reach them.

@@ -213,7 +213,7 @@ fn stream(port: u16) -> TcpStream {
 }
 
 /// Takes the first whole message out of the buffer.
-fn split(buffer: &mut Vec<u8>) -> Option<Message> {
+pub fn split(buffer: &mut Vec<u8>) -> Option<Message> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
     let length: usize = header(&head, "Content-Length").and_then(|value| value.parse().ok()).unwrap_or(0);

@@ -14,3 +14,10 @@ pub fn until(seconds: u64, what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Lets time pass that is part of what is tested: the random instant of a kill, a pause between two calls. Never for a
+/// condition: those are waited for.
+#[expect(clippy::disallowed_methods, reason = "chaos happens at instants of real time")]
+pub fn pass(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -1,4 +1,5 @@
-//! Calls of sipp, a client that nobody here wrote: what it streams comes back octet for octet.
+//! Calls of sipp, a client that nobody here wrote, its second line sent by ffmpeg, another: what they stream comes back
+//! octet for octet.
 
 use std::{path::PathBuf, process::Command};
 
@@ -9,11 +10,17 @@ fn sound(seed: u64) -> Vec<u8> {
     media::speech::synth(seed, 2, media::codec::Law::Mu)
 }
 
+/// The seed of the other side's.
+const fn agent(seed: u64) -> u64 {
+    seed + 100
+}
+
 /// A sipp that plays `scenario` once, in a folder of its own with its sound.
 fn start(node: &mut Node, scenario: &str, transport: &str, port: u16, keys: &[(&str, &str)], seed: u64) -> Process {
     let folder: PathBuf = node.folder.path().join(format!("sipp-{seed}"));
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("sound.ulaw"), sound(seed)).expect("a file");
+    std::fs::write(folder.join("agent.ulaw"), sound(agent(seed))).expect("a file");
     // Audio, video and their RTCP stand in a row from an even port on.
     let ports: Vec<u16> = (0..9).map(|_| node.slot.port()).collect();
     let media = ports[0].next_multiple_of(2);
@@ -59,9 +66,12 @@ fn siprec_of_sipp_comes_back_over_udp_tcp_and_tls() {
         let recording = node.archived(&client, &format!("dn={caller}"));
         let wav = heard::wav(&client, &recording);
         assert_eq!((wav.tag, wav.channels, heard::channel(&recording, &caller)), (7, 2, 0));
-        assert_eq!(heard::assert_side(&wav, 0, &sound(seed), &caller), 0);
+        let sides = [(caller.as_str(), sound(seed)), ("7002", sound(agent(seed)))];
+        let starts = sides.map(|(who, sent)| heard::assert_side(&wav, heard::channel(&recording, who), &sent, who));
+        assert!(starts.contains(&0), "the recording begins with its first packet: {starts:?}");
         assert_eq!(recording["tracks"][0]["label"], "96", "{recording}");
-        assert_eq!(recording["tracks"][1]["packets"], 0, "{recording}");
+        assert_eq!(recording["tracks"][1]["label"], "97", "{recording}");
+        assert_eq!(recording["tracks"][1]["packets"], 100, "{recording}");
     }
 }
 

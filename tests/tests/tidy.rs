@@ -39,7 +39,9 @@ const LAW: &[(&str, &[&str])] = &[
             "ops",
         ],
     ),
-    ("recorder-tests", &["crypto", "media", "model", "replication", "signaling-core"]),
+    ("bench", &["capture", "crypto", "hotloop", "media", "model", "replication", "storage-core"]),
+    ("hotloop", &["capture", "crypto", "media", "model", "storage-core"]),
+    ("recorder-tests", &["crypto", "media", "model", "replication", "signaling-core", "storage", "storage-core"]),
 ];
 
 /// Crates that decide and touch nothing.

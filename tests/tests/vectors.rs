@@ -2,7 +2,7 @@
 
 use recorder_tests::{
     Client, Node,
-    media::genesys_invite,
+    media::{Stream, genesys_invite},
     sip::{Message, Peer, header},
     vector::{bye, fresh, inside, invite, load, over},
     wait,
@@ -219,32 +219,151 @@ fn cancel_of(request: &str) -> String {
 }
 
 #[test]
+fn a_part_that_nobody_understands_is_kept_and_exported() {
+    let node = Node::start("");
+    let client = node.client("compliance-officer");
+    let mut peer = Peer::tcp(node.sip);
+    let request = load("205");
+    let recording = kept(&node, &client, &mut peer, &request, "205");
+    let part = request.split("Content-Type: application/gtd\r\n\r\n").nth(1).expect("a third part");
+    let octets = part.split("\r\n--vec-boundary--").next().expect("a closing delimiter").as_bytes();
+    let expected = serde_json::json!(
+        [{ "content_type": "application/gtd", "disposition": "signal;handling=optional", "bytes": octets.len() }]
+    );
+    assert_eq!(recording["attachments"], expected, "{recording}");
+    let archived = node.archived(&client, "limit=10");
+    assert_eq!(archived["attachments"], expected, "{archived}");
+    let folder = node.folder.path().join("exported");
+    let to = folder.to_str().expect("a path");
+    let (code, output, errors) = node.run(&["export", archived["id"].as_str().expect("an id"), "--to", to]);
+    assert_eq!(code, 0, "{errors}");
+    let file = folder.join("attachment-1.bin");
+    assert!(output.contains("attachment-1.bin") && !folder.join("attachment-2.bin").exists(), "{output}");
+    assert_eq!(std::fs::read(file).expect("the attachment"), octets);
+}
+
+/// The party of that name.
+fn party<'a>(recording: &'a Value, name: &str) -> &'a Value {
+    let parties = recording["parties"].as_array().expect("parties");
+    parties.iter().find(|party| party["name"] == name).unwrap_or_else(|| panic!("no {name}: {recording}"))
+}
+
+fn track<'a>(recording: &'a Value, label: &str) -> &'a Value {
+    let tracks = recording["tracks"].as_array().expect("tracks");
+    tracks.iter().find(|track| track["label"] == label).unwrap_or_else(|| panic!("no track {label}: {recording}"))
+}
+
+/// A minute after ten on the day of the vectors.
+fn minute(minute: u8) -> String {
+    format!("2026-03-04T10:{minute}:00.000Z")
+}
+
+/// The one live recording, when it has become what is waited for.
+fn live_when(client: &Client, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    let mut recording = Value::Null;
+    wait::until(5, what, || {
+        recording = live(client);
+        is_it(&recording)
+    });
+    recording
+}
+
+/// A vector whose media comes from this host. As long as the address whose place it takes.
+fn near(number: &str) -> String {
+    load(number).replace("c=IN IP4 192.0.2.10", "c=IN IP4 127.0.0.10")
+}
+
+#[test]
 fn partial_metadata_adds_to_what_is_known() {
     let node = Node::start("");
     let client = node.client("compliance-officer");
     let mut peer = Peer::tcp(node.sip);
-    let answer = invite(&mut peer, &load("330a"));
+    let answer = invite(&mut peer, &near("330a"));
     assert_as_001("330a", &answer);
     let tag = answer.to_tag().expect("a tag").to_owned();
-    let joined = invite(&mut peer, &inside(&load("330b"), &tag));
+    let first = live(&client);
+    for name in ["Caller One", "Agent Two"] {
+        assert_eq!(party(&first, name)["joined_at"], minute(15), "{first}");
+    }
+    assert_eq!(first["sessions"][0]["started_at"], minute(15), "{first}");
+    assert_eq!(first["sessions"][0]["grouped_at"], minute(15), "{first}");
+
+    let joined = invite(&mut peer, &inside(&near("330b"), &tag));
     assert_eq!(joined.status, 200, "{}", joined.head);
     assert_lines("330b", &joined, &["1", "2", "3"], "a=recvonly");
-    let mut recording = Value::Null;
-    wait::until(5, "a third party", || {
-        recording = live(&client);
-        recording["parties"].as_array().is_some_and(|parties| parties.len() == 3)
-    });
-    for name in ["Caller One", "Agent Two", "Guest Three"] {
-        assert!(recording["parties"].to_string().contains(name), "{name}: {recording}");
+    let three = live_when(&client, "a third party", |now| now["parties"].as_array().is_some_and(|all| all.len() == 3));
+    assert_eq!(party(&three, "Guest Three")["joined_at"], minute(16), "{three}");
+    for name in ["Caller One", "Agent Two"] {
+        assert_eq!(party(&three, name), party(&first, name), "unchanged though absent from the document");
     }
-    let left = peer.ask(&inside(&load("330c"), &tag));
-    assert_eq!(left.status, 200, "{}", left.head);
+
+    // Agent Two says something before leaving: what was kept of it stays.
+    let mut agent = Stream::new("127.0.0.10", 2);
+    agent.send(joined.port(1), &[0x55; 1_600]);
+    wait::until(5, "ten packets", || node.metric("recorder_rtp_packets_total") > 9.5);
+    let left = invite(&mut peer, &inside(&near("330c"), &tag));
+    assert_eq!((left.status, left.port(0) != 0, left.port(2) != 0), (200, true, true), "{}", left.head);
+    assert!(left.lines()[1][0].starts_with("m=audio 0 "), "{}", left.body);
+    let two = live_when(&client, "a closed stream", |now| track(now, "2")["closed"] == true);
+    assert_eq!(party(&two, "Agent Two")["left_at"], minute(17), "{two}");
+    assert_eq!(track(&two, "2")["stream_to"], minute(17), "{two}");
+    for name in ["Caller One", "Guest Three"] {
+        assert_eq!(party(&two, name)["left_at"], Value::Null, "{two}");
+    }
+    assert_eq!((&track(&two, "1")["closed"], &two["sessions"][0]["stopped_at"]), (&Value::Bool(false), &Value::Null));
+
     let ended = peer.ask(&inside(&load("330d"), &tag));
     assert_eq!(ended.status, 200, "{}", ended.head);
     none_live(&node, &client);
-    let kept = client.get(&format!("/recordings/{}", recording["id"].as_str().expect("an id"))).json();
-    assert_eq!(kept["tracks"].as_array().map(Vec::len), Some(3), "{kept}");
-    assert!(kept["parties"].to_string().contains("Agent Two"), "who has left is still known: {kept}");
+    let kept = node.archived(&client, "limit=10");
+    assert_eq!((&kept["id"], kept["tracks"].as_array().map(Vec::len)), (&first["id"], Some(3)), "{kept}");
+    assert_eq!(party(&kept, "Agent Two")["left_at"], minute(17), "who has left is still known: {kept}");
+    assert_eq!(
+        (&track(&kept, "2")["party"], &track(&kept, "2")["packets"]),
+        (&party(&kept, "Agent Two")["address"], &10.into())
+    );
+    assert_eq!(
+        (&track(&kept, "1")["stream_to"], &track(&kept, "2")["stream_to"]),
+        (&minute(18).into(), &minute(17).into())
+    );
+    let session = &kept["sessions"][0];
+    assert_eq!((&session["started_at"], &session["stopped_at"]), (&minute(15).into(), &minute(18).into()), "{kept}");
+    assert_reason(
+        &client,
+        &kept,
+        "Q.850;cause=16;text=\"Normal call clearing\"",
+        ("Q.850", 16, "Normal call clearing"),
+    );
+    assert_eq!(warnings(&kept), Vec::<&str>::new());
+}
+
+/// The `Reason` of the BYE is kept as it came and taken apart, and the recording is found by its cause.
+fn assert_reason(client: &Client, recording: &Value, header: &str, (protocol, cause, text): (&str, u16, &str)) {
+    let session = &recording["sessions"][0];
+    assert_eq!((&session["end_cause"], &session["reason"]), (&"bye".into(), &header.into()), "{recording}");
+    let reason = serde_json::json!([{ "protocol": protocol, "cause": cause, "text": text }]);
+    assert_eq!(session["reasons"], reason, "{recording}");
+    assert_eq!((&recording["end_cause"], &recording["end_reason"]), (&"bye".into(), &header.into()), "{recording}");
+    for (asked, found) in [(format!("{cause}"), 1), (format!("{protocol};cause={cause}"), 1), (format!("1{cause}"), 0)]
+    {
+        let items = client.get(&format!("/recordings?cause={asked}")).json()["items"].as_array().map(Vec::len);
+        assert_eq!(items, Some(found), "{asked}");
+    }
+}
+
+#[test]
+fn a_time_that_is_none_costs_itself_alone() {
+    let node = Node::start("");
+    let client = node.client("compliance-officer");
+    let mut peer = Peer::tcp(node.sip);
+    // As long as the time whose place it takes, so that Content-Length stays true.
+    let request = load("330a").replace("2026-03-04T10:15:00.000Z", "yesterday at ten o'clock");
+    let recording = kept(&node, &client, &mut peer, &request, "330a");
+    assert_eq!(warnings(&recording), ["bad_time"]);
+    assert_eq!(party(&recording, "Agent Two")["joined_at"], Value::Null, "{recording}");
+    let zoned = load("330a").replace("330-part", "331-part").replace("10:15:00.000Z", "13:15:00+0300");
+    let recording = kept(&node, &client, &mut peer, &zoned, "330a");
+    assert_eq!((warnings(&recording), &party(&recording, "Agent Two")["joined_at"]), (vec![], &minute(15).into()));
 }
 
 #[test]
@@ -284,6 +403,8 @@ fn a_dialog_goes_through_its_whole_life() {
     let kept = node.archived(&client, "limit=10");
     assert_eq!(kept["id"], recording["id"], "one dialog, one recording");
     assert!(kept["flags"].to_string().contains("paused"), "{kept}");
+    let header = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    assert_reason(&client, &kept, header, ("SIP", 200, "Call completed elsewhere"));
     for track in kept["tracks"].as_array().expect("tracks") {
         let gaps = track["gaps"].as_array().expect("gaps");
         assert!(gaps.len() == 1 && gaps[0]["cause"] == "paused", "the pause of 500b, ended by 500c: {kept}");

@@ -53,6 +53,13 @@ impl ChunkHeader {
         if octets.len() < len { Err(SealError::Truncated) } else { Ok((header, len)) }
     }
 
+    /// Reads the header alone and what length of the whole frame it announces; the octets behind it need not be there.
+    pub fn announced(octets: &[u8]) -> Result<(Self, usize), SealError> {
+        let (raw, _) = octets.split_first_chunk().ok_or(SealError::Truncated)?;
+        let (header, plain_len) = Self::read(raw)?;
+        Ok((header, Self::LEN + plain_len + TAG))
+    }
+
     fn read(raw: &[u8; Self::LEN]) -> Result<(Self, usize), SealError> {
         if raw[..4] != MAGIC {
             return Err(SealError::Malformed("no chunk begins here"));

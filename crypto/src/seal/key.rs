@@ -1,10 +1,9 @@
 //! The keys of one recording: its data key, and the two kinds derived from it. None has `Debug`; all are wiped on drop.
 
-use aes_gcm::{
-    Aes256Gcm,
-    aead::{AeadInOut, KeyInit},
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hmac,
 };
-use aws_lc_rs::hmac;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -86,16 +85,18 @@ impl ObjectKey {
 }
 
 /// AES-256-GCM under one key.
-pub(crate) struct Gcm(Aes256Gcm);
+pub(crate) struct Gcm(LessSafeKey);
 
 impl Gcm {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self(Aes256Gcm::new(key.into()))
+        Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("the key has the algorithm's length")))
     }
 
     /// Encrypts in place; the tag.
     pub(crate) fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], plain: &mut [u8]) -> [u8; TAG] {
-        self.0.encrypt_inout_detached(nonce.into(), aad, plain.into()).expect(FAR_BELOW).into()
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), plain).expect(FAR_BELOW);
+        tag.as_ref().try_into().expect("the tag of AES-GCM has 16 octets")
     }
 
     /// Authenticates and decrypts in place.
@@ -106,7 +107,9 @@ impl Gcm {
         sealed: &mut [u8],
         tag: &[u8; TAG],
     ) -> Result<(), SealError> {
-        let opened = self.0.decrypt_inout_detached(nonce.into(), aad, sealed.into(), tag.into());
+        // A copy a chunk, on the reading side only: there is no call that opens in place with the tag apart.
+        let (nonce, ciphertext) = (Nonce::assume_unique_for_key(*nonce), sealed.to_vec());
+        let opened = self.0.open_separate_gather(nonce, Aad::from(aad), &ciphertext, tag, sealed);
         opened.map_err(|_| SealError::Unauthentic)
     }
 }

@@ -1,7 +1,8 @@
 //! Sealing at rest with AES-256-GCM: chunks of live tracks in the spool, objects in the archive. `SEALED.md` is the
 //! same for outsiders.
 //!
-//! AES-GCM by `aes-gcm` 0.11: 2.67 GB/s in 64 KiB pieces on one core (0.10: 1.10); 5,000 calls are 0.16 GB/s.
+//! AES-GCM by aws-lc-rs: 10.9 GB/s in 64 KiB pieces on one core (ring 6.9, `aes-gcm` 0.11 2.67, 0.10 1.10); 5,000 calls
+//! are 0.16 GB/s, and with `aes-gcm` sealing was a tenth of what a packet costs.
 
 mod chunk;
 #[cfg(test)]
@@ -11,8 +12,8 @@ mod layout;
 mod object;
 
 pub use chunk::{ChunkHeader, OpenedChunk};
+pub(crate) use key::derive;
 pub use key::{ChunkKey, DataKey, ObjectKey};
-pub(crate) use key::{Gcm, derive};
 pub use layout::{FRAME_PLAIN, SEALED_HEADER_LEN, plain_from, plain_len, sealed_len, sealed_range};
 pub use object::{ObjectOpener, ObjectSealer};
 use thiserror::Error;

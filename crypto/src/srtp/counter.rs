@@ -17,8 +17,17 @@ pub(super) const RTCP_TAG: usize = 10;
 /// The session keys of one direction.
 pub(super) struct Counter {
     rtp: Keys,
-    rtcp: Keys,
+    rtcp: Seldom,
     rtp_tag: usize,
+}
+
+/// The RTCP keys as they were derived: set up for each packet, because one comes every few seconds, that costs about a
+/// microsecond, and a key schedule at rest is a kilobyte.
+struct Seldom {
+    suite: Suite,
+    key: Zeroizing<[u8; 32]>,
+    auth: Zeroizing<[u8; 20]>,
+    salt: Zeroizing<[u8; 14]>,
 }
 
 struct Keys {
@@ -30,8 +39,10 @@ struct Keys {
 
 impl Counter {
     pub(super) fn new(suite: Suite, master: &Master) -> Self {
-        let rtp = Keys::new(suite, master, [Label::RtpKey, Label::RtpAuth, Label::RtpSalt]);
-        let rtcp = Keys::new(suite, master, [Label::RtcpKey, Label::RtcpAuth, Label::RtcpSalt]);
+        let auth = master.derive(Label::RtpAuth);
+        let rtp = Keys::new(master.block_key(suite, Label::RtpKey), &auth, master.derive(Label::RtpSalt));
+        let (key, auth) = (master.derive(Label::RtcpKey), master.derive(Label::RtcpAuth));
+        let rtcp = Seldom { suite, key, auth, salt: master.derive(Label::RtcpSalt) };
         Self { rtp, rtcp, rtp_tag: suite.rtp_tag_len() }
     }
 
@@ -68,29 +79,32 @@ impl Counter {
     ) -> Result<usize, SrtpError> {
         let tag_at = packet.len() - RTCP_TAG;
         let end = tag_at - mki_len - 4;
-        self.rtcp.check([&packet[..end], &word.to_be_bytes()], &packet[tag_at..])?;
+        let keys = self.rtcp.keys();
+        keys.check([&packet[..end], &word.to_be_bytes()], &packet[tag_at..])?;
         if word & ENCRYPTED != 0 {
-            self.rtcp.apply(ssrc, u64::from(word & !ENCRYPTED), &mut packet[RTCP_CLEAR..end]);
+            keys.apply(ssrc, u64::from(word & !ENCRYPTED), &mut packet[RTCP_CLEAR..end]);
         }
         Ok(end)
     }
 
     pub(super) fn seal_rtcp(&self, packet: &mut Vec<u8>, ssrc: u32, index: u32) {
-        self.rtcp.apply(ssrc, u64::from(index), &mut packet[RTCP_CLEAR..]);
+        let keys = self.rtcp.keys();
+        keys.apply(ssrc, u64::from(index), &mut packet[RTCP_CLEAR..]);
         packet.extend_from_slice(&(index | ENCRYPTED).to_be_bytes());
-        let tag = self.rtcp.tag([packet, &[]]);
+        let tag = keys.tag([packet, &[]]);
         packet.extend_from_slice(&tag[..RTCP_TAG]);
     }
 }
 
+impl Seldom {
+    fn keys(&self) -> Keys {
+        Keys::new(BlockKey::new(&self.key[..self.suite.key_len()]), &self.auth, self.salt.clone())
+    }
+}
+
 impl Keys {
-    fn new(suite: Suite, master: &Master, [key, auth, salt]: [Label; 3]) -> Self {
-        let auth = master.derive::<20>(auth);
-        Self {
-            block: master.block_key(suite, key),
-            salt: master.derive(salt),
-            auth: Hmac::new_from_slice(&*auth).expect("HMAC takes a key of any length"),
-        }
+    fn new(block: BlockKey, auth: &[u8; 20], salt: Zeroizing<[u8; 14]>) -> Self {
+        Self { block, salt, auth: Hmac::new_from_slice(auth).expect("HMAC takes a key of any length") }
     }
 
     /// Counter block: salt, SSRC at octet 4, 48-bit index at octet 8, block count at octet 14.

@@ -3,6 +3,7 @@
 use super::{
     SrtpError, Suite,
     cipher::Cipher,
+    late::Late,
     sources::{Sources, Window},
     wire::{self, ENCRYPTED, RtpClear},
 };
@@ -13,13 +14,15 @@ use crate::limits::{MKI_OCTETS, SECOND_GUESS_OCTETS};
 /// A stream may be joined late. Nothing on the wire says how often its sequence number has rolled over: the first packet
 /// of an SSRC is tried with the roll-over counter given by [`Inbound::set_roc`] (0 at first) and with the one after it (a
 /// stream that began shortly before a roll-over and whose first packets were lost). The same second guess is tried after a
-/// jump so long that the counter became doubtful, such as an outage of many minutes.
+/// jump so long that the counter became doubtful, such as an outage of many minutes. A stream that was left while it went
+/// on (a crash) is taken up by [`Inbound::joining_late`].
 pub struct Inbound {
     cipher: Cipher,
     mki_len: usize,
     roc: u32,
     rtp: Sources,
     rtcp: Sources,
+    pub(super) late: Option<Late>,
 }
 
 impl Inbound {
@@ -30,7 +33,13 @@ impl Inbound {
             return Err(SrtpError::MkiLength(mki_len));
         }
         let cipher = Cipher::new(suite, key_salt)?;
-        Ok(Self { cipher, mki_len, roc: 0, rtp: Sources::none(), rtcp: Sources::none() })
+        Ok(Self { cipher, mki_len, roc: 0, rtp: Sources::none(), rtcp: Sources::none(), late: None })
+    }
+
+    /// As [`Inbound::new`], for a stream under way whose roll-over counter is unknown: up to a day of it at 100 packets a
+    /// second is searched for, at a bounded cost.
+    pub fn joining_late(suite: Suite, key_salt: &[u8], mki_len: usize) -> Result<Self, SrtpError> {
+        Ok(Self { late: Some(Late::new()), ..Self::new(suite, key_salt, mki_len)? })
     }
 
     /// The roll-over counter to try first for an SSRC not heard yet: for a stream joined late whose age is known.
@@ -49,6 +58,9 @@ impl Inbound {
             Some(window) => window.estimate(clear.sequence),
             None => u64::from(self.roc) << 16 | u64::from(clear.sequence),
         };
+        if let Some(late) = self.late {
+            return self.unprotect_late(packet, clear, index, late);
+        }
         if known.is_none_or(|window| window.is_doubtful(index)) {
             return self.unprotect_doubtful(packet, clear, index);
         }
@@ -71,13 +83,15 @@ impl Inbound {
         Ok(plain)
     }
 
-    fn try_index(&mut self, packet: &mut [u8], clear: RtpClear, index: u64) -> Result<usize, SrtpError> {
+    pub(super) fn try_index(&mut self, packet: &mut [u8], clear: RtpClear, index: u64) -> Result<usize, SrtpError> {
         if index >> 48 != 0 {
             return Err(SrtpError::Exhausted);
         }
         let known = self.rtp.find(clear.ssrc);
-        known.map_or(Ok(()), |window| window.check(index))?;
+        let seen = known.map_or(Ok(()), |window| window.check(index));
         let plain = self.cipher.open_rtp(packet, clear, self.mki_len, index)?;
+        // Judged last: what is called a replay is authentic, so a forged packet never passes for a duplicate.
+        seen?;
         self.rtp.keep(clear.ssrc, known.map_or(Window::begin(index), |window| window.accept(index)));
         Ok(plain)
     }
@@ -96,6 +110,10 @@ impl Inbound {
         }
         packet.copy_from_slice(kept);
         self.try_index(packet, clear, index + (1 << 16)).or(first)
+    }
+
+    pub(super) fn knows(&self, ssrc: u32) -> bool {
+        self.rtp.find(ssrc).is_some()
     }
 
     /// What is remembered, to show that nothing changed.

@@ -13,6 +13,9 @@ mod cipher;
 mod counter;
 mod inbound;
 mod kdf;
+mod late;
+#[cfg(test)]
+mod late_tests;
 mod outbound;
 mod sources;
 mod suite;

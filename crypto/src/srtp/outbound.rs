@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Protects the RTP and RTCP of one direction of one m-line. The key must be fresh: one `Outbound` per key, ever
-/// (RFC 7714 8.4). Sends no MKI.
+/// (RFC 7714 8.4), except after [`Outbound::resuming`]. Sends no MKI.
 pub struct Outbound {
     cipher: Cipher,
     rtp: Sources,
@@ -19,6 +19,18 @@ impl Outbound {
     /// Sets up the keys. `key_salt` is what the `inline:` parameter carries, decoded.
     pub fn new(suite: Suite, key_salt: &[u8]) -> Result<Self, SrtpError> {
         Ok(Self { cipher: Cipher::new(suite, key_salt)?, rtp: Sources::none(), rtcp_index: 0 })
+    }
+
+    /// A key that protected RTCP before this process began, and must not repeat an index (RFC 3711 9.1).
+    ///
+    /// Nothing was kept of the indices used: `seconds` of the clock (since any fixed day) take their place. A line sends
+    /// at most one packet a second and began at index 0, so every life of the process begins above what those before it
+    /// used, unless the clock steps back by as long as the lives lasted. Even then no key stream repeats as long as
+    /// every life draws its SSRC anew, which is part of it (RFC 3711 4.1.1, RFC 7714 9.1). RTP cannot be resumed.
+    pub fn resuming(suite: Suite, key_salt: &[u8], seconds: u64) -> Result<Self, SrtpError> {
+        // Half of the 2^31 indices, 34 years, so that what is begun there has room.
+        let rtcp_index = (seconds % (1 << 30)) as u32 + 1;
+        Ok(Self { rtcp_index, ..Self::new(suite, key_salt)? })
     }
 
     /// Encrypts an RTP packet in place and appends its tag. Sequence numbers may roll over and come slightly out of order;

@@ -49,7 +49,7 @@ pub(crate) fn value<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
 }
 
 /// The filters of `GET /recordings`.
-pub(crate) const FILTERS: [&str; 16] = [
+pub(crate) const FILTERS: [&str; 17] = [
     "from",
     "to",
     "dn",
@@ -63,6 +63,7 @@ pub(crate) const FILTERS: [&str; 16] = [
     "state",
     "flag",
     "label",
+    "cause",
     "q",
     "limit",
     "cursor",
@@ -88,6 +89,7 @@ pub(crate) fn search(pairs: Pairs) -> Result<Query, Problem> {
             "state" => query.state = Some(state(&name, &value)?),
             "flag" => query.flag = text,
             "label" => query.label = text,
+            "cause" => query.cause = text,
             "q" => query.q = text,
             "cursor" => query.cursor = text,
             // Only `limit` is left, and it was read above.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{Fact, Gap, MediaObject, Party, Timestamp};
+use model::{EndCause, Fact, Gap, MediaObject, Party, Timestamp};
 use serde::Serialize;
-use storage_core::view::{RecordingView, TrackView, WarningView};
+use storage_core::{
+    reason::Reason,
+    view::{AttachmentView, RecordingView, SessionView, TrackView, WarningView},
+};
 
 /// One recording.
 #[derive(Debug, Serialize)]
@@ -22,6 +25,11 @@ pub(crate) struct Recording<'a> {
     tracks: Vec<Track<'a>>,
     media: Vec<Media<'a>>,
     flags: &'a [String],
+    sessions: Vec<Session<'a>>,
+    attachments: &'a [AttachmentView],
+    end_cause: Option<EndCause>,
+    /// The `Reason` of the last session that gave one, as it came.
+    end_reason: Option<&'a str>,
     /// Names only; what is known beyond stands in `warning_details`.
     warnings: Vec<&'a str>,
     warning_details: &'a [WarningView],
@@ -40,6 +48,23 @@ struct PartyShape<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<&'a str>,
     tracks: Vec<u16>,
+    /// By the clock of the client, as its metadata tells.
+    joined_at: Option<String>,
+    left_at: Option<String>,
+}
+
+/// A recording session; times of the communication session are those of its metadata.
+#[derive(Debug, Serialize)]
+struct Session<'a> {
+    call_id: &'a str,
+    peer: &'a str,
+    profile: &'a str,
+    grouped_at: Option<String>,
+    started_at: Option<String>,
+    stopped_at: Option<String>,
+    end_cause: Option<EndCause>,
+    reason: Option<&'a str>,
+    reasons: &'a [Reason],
 }
 
 #[derive(Debug, Serialize)]
@@ -49,6 +74,11 @@ struct Track<'a> {
     party: Option<&'a str>,
     codec: &'a str,
     srtp: bool,
+    /// Nothing more will be kept of it.
+    closed: bool,
+    /// When its stream was sent, as the metadata tells.
+    stream_from: Option<String>,
+    stream_to: Option<String>,
     packets: u64,
     lost: u64,
     late: u64,
@@ -90,6 +120,10 @@ impl<'a> Recording<'a> {
             tracks: view.tracks.iter().map(|track| self::track(track, view.zero())).collect(),
             media: view.media.iter().map(media).collect(),
             flags: &view.flags,
+            sessions: view.sessions.iter().map(session).collect(),
+            attachments: &view.attachments,
+            end_cause: view.end_cause,
+            end_reason: view.end_reason(),
             warnings: view.warnings.iter().map(|warning| warning.name.as_str()).collect(),
             warning_details: &view.warnings,
             correlation: &view.correlation,
@@ -108,7 +142,27 @@ fn party(party: &Party) -> PartyShape<'_> {
         role: party.role.as_deref(),
         also: party.also.iter().map(|address| address.reveal().as_str()).collect(),
         tracks: party.tracks.iter().map(|track| track.0).collect(),
+        joined_at: text(party.joined_at),
+        left_at: text(party.left_at),
     }
+}
+
+fn session(session: &SessionView) -> Session<'_> {
+    Session {
+        call_id: &session.call_id,
+        peer: &session.peer,
+        profile: &session.profile,
+        grouped_at: text(session.grouped_at),
+        started_at: text(session.started_at),
+        stopped_at: text(session.stopped_at),
+        end_cause: session.ended,
+        reason: session.reason.as_deref(),
+        reasons: &session.reasons,
+    }
+}
+
+fn text(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
 }
 
 fn track(track: &TrackView, zero: Timestamp) -> Track<'_> {
@@ -119,6 +173,9 @@ fn track(track: &TrackView, zero: Timestamp) -> Track<'_> {
         party: track.party.as_deref(),
         codec: &track.codec,
         srtp: track.srtp,
+        closed: track.chunks.is_some(),
+        stream_from: text(track.stream_from),
+        stream_to: text(track.stream_to),
         packets: counters.received,
         lost: counters.lost,
         late: counters.late,

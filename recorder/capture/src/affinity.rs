@@ -1,5 +1,5 @@
-//! Pinning a worker to a core: its caches keep its tracks, and the scheduler keeps the sweeps apart.
-#![expect(unsafe_code, reason = "sched_getaffinity and sched_setaffinity have no safe binding")]
+//! Pinning a worker to a core: its caches keep its tracks, and the scheduler keeps the workers apart; and its priority.
+#![expect(unsafe_code, reason = "sched_getaffinity, sched_setaffinity and setpriority have no safe binding")]
 
 use std::{io, mem};
 
@@ -29,6 +29,16 @@ pub(crate) fn pin(core: usize) -> io::Result<()> {
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Lets the calling thread go before the rest of the process, and before whatever else the machine does: finishing a
+/// recording can wait, a receive buffer cannot. Needs `CAP_SYS_NICE` or a limit that allows it.
+pub(crate) fn prefer() -> io::Result<()> {
+    // SAFETY: no pointers; 0 names the calling thread, because Linux keeps the value for each thread.
+    let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+const NICE: libc::c_int = -10;
 
 #[cfg(test)]
 mod tests {

@@ -25,9 +25,11 @@ pub struct Config {
     pub srtp: SrtpPolicy,
     /// What to do with keys that came over clear signaling. For signaling.
     pub sdes_over_clear_signaling: ClearSdes,
+    /// How packets are fetched from the sockets.
+    pub receive: Receive,
     /// How often every socket is drained.
     pub sweep: Duration,
-    /// How old a chunk gets before it is sealed: what a kill may cost.
+    /// How old the oldest packet of a chunk gets before it is sealed: with the queue of the spool, what a kill may cost.
     pub chunk: Duration,
     /// Worker threads.
     pub workers: usize,
@@ -54,6 +56,20 @@ pub enum SrtpPolicy {
     Optional,
     /// SRTP only; a plain offer is answered 488.
     Required,
+}
+
+/// How packets are fetched from the sockets. Where the kernel refuses, the sweep is the way that always works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receive {
+    /// What was measured to be cheapest and is there.
+    Auto,
+    /// Every socket once a sweep, by `recvmmsg`.
+    Sweep,
+    /// Multishot receives by io_uring.
+    IoUring,
+    /// The sockets that epoll names, by `recvmmsg`.
+    Epoll,
 }
 
 /// SDES keys in an offer that came over UDP or TCP (RFC 4568 8.3).
@@ -123,10 +139,15 @@ struct Raw {
     ports: String,
     srtp: SrtpPolicy,
     sdes_over_clear_signaling: ClearSdes,
-    /// Milliseconds between two drains. 100 is the measured sweet spot for thousands of calls (a batch per call then
-    /// holds five packets); the default of 20 keeps pause and live monitoring prompt on small machines.
+    receive: Receive,
+    /// Milliseconds between two drains of a socket.
     sweep_ms: u64,
-    /// Milliseconds: what a kill -9 may cost.
+    /// Milliseconds from the arrival of the oldest packet of a chunk to the spool, at most: a whole number of sweeps.
+    ///
+    /// A kill costs what has not reached the page cache: at most the chunk that is open (its packets in the socket
+    /// included), or the one before it that waits for the spool's writer. So 150 ms, and up to 20 ms in that queue, and
+    /// up to 15 ms that a turn comes late: less than 200. Two sweeps of 75 ms make a chunk of 7.5 packets, read in calls
+    /// that find 3.75; three of 50 ms would make the same chunk of calls that find 2.5.
     chunk_ms: u64,
     /// Worker threads; one per core when not given.
     workers: Option<usize>,
@@ -142,8 +163,9 @@ impl Default for Raw {
             ports: "20000-39999".into(),
             srtp: SrtpPolicy::Optional,
             sdes_over_clear_signaling: ClearSdes::Refuse,
-            sweep_ms: 20,
-            chunk_ms: 200,
+            receive: Receive::Auto,
+            sweep_ms: 75,
+            chunk_ms: 150,
             workers: None,
             silence_s: 60,
         }
@@ -183,6 +205,7 @@ impl TryFrom<Raw> for Config {
             ports,
             srtp: raw.srtp,
             sdes_over_clear_signaling: raw.sdes_over_clear_signaling,
+            receive: raw.receive,
             sweep: Duration::from_millis(raw.sweep_ms),
             chunk: Duration::from_millis(raw.chunk_ms),
             workers,

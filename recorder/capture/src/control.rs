@@ -16,10 +16,15 @@ use thiserror::Error;
 use crate::{
     clock,
     config::Config,
+    descriptors,
     keeping::Gate,
+    limits,
     mailbox::{Mailbox, Order},
     metrics::Metrics,
-    opening, srtp,
+    opening,
+    receive::Strategy,
+    srtp,
+    track::Track,
     worker::{Shared, Worker},
 };
 
@@ -68,7 +73,8 @@ impl Capture {
         registry: &Registry,
     ) -> Result<Self, CaptureError> {
         let metrics = Metrics::register(registry)?;
-        let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics });
+        let strategy = choose(config, &metrics);
+        let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics, strategy });
         let mut capture = Self { shared, workers: Vec::new(), tracks: Mutex::default(), threads: Mutex::default() };
         for worker in 0..config.workers {
             let mailbox = Arc::new(Mailbox::default());
@@ -101,7 +107,8 @@ impl Capture {
     /// The session was renegotiated. Keys that cannot be used leave those before them in force.
     pub fn retune(&self, order: RetuneTrack) {
         let RetuneTrack { track, source, srtp_remote, codecs } = order;
-        let keys = match srtp_remote.as_ref().map(srtp::inbound).transpose() {
+        // A new key begins no new stream: its roll-over counter goes on (RFC 3711 3.3.1), unless the peer began anew.
+        let keys = match srtp_remote.as_ref().map(|keys| srtp::inbound(keys, true)).transpose() {
             Ok(keys) => keys.map(Box::new),
             Err(cause) => {
                 tracing::warn!(%track, %cause, "new SRTP keys are unusable");
@@ -113,7 +120,7 @@ impl Capture {
 
     /// Nothing that arrives after this call is kept, until resumed; the span becomes a gap.
     pub fn pause(&self, track: TrackId, cause: GapCause) {
-        let at = clock::wall_nanos();
+        let at = clock::now_nanos();
         if let Some(place) = self.tracks().get(&track) {
             place.gate.shut(at);
         }
@@ -122,7 +129,7 @@ impl Capture {
 
     /// Keeps again.
     pub fn resume(&self, track: TrackId) {
-        let at = clock::wall_nanos();
+        let at = clock::now_nanos();
         if let Some(place) = self.tracks().get(&track) {
             place.gate.lift(at);
         }
@@ -162,6 +169,7 @@ impl Capture {
             .ok_or("no worker has room")?;
         let gate = Arc::new(Gate::open());
         let opened = opening::open(order, key, Arc::clone(&gate), &self.shared.config).and_then(|track| {
+            self.look_at_buffer(&track);
             mailbox.put(Order::Adopt(Box::new(track))).map_err(|_| "capture is stopping or its queue is full".into())
         });
         if opened.is_err() {
@@ -170,6 +178,14 @@ impl Capture {
         opened?;
         self.tracks().insert(order.track, Place { worker, gate });
         Ok(())
+    }
+
+    /// What the kernel granted may be less than what a worker that stands still needs: told once, counted always.
+    fn look_at_buffer(&self, track: &Track) {
+        let wanted = self.shared.config.receive_buffer();
+        if track.media.is_capped && self.shared.metrics.capped_buffer() == 0 {
+            tracing::warn!(wanted, "net.core.rmem_max keeps receive buffers too small: raise it to this many octets");
+        }
     }
 
     fn send(&self, track: TrackId, order: Order) {
@@ -190,6 +206,28 @@ impl Capture {
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Prepares the process for its sockets, and chooses how to receive.
+fn choose(config: &Config, metrics: &Metrics) -> Strategy {
+    let needed = 2 * config.ports.pairs() as u64 + limits::OTHER_DESCRIPTORS;
+    match descriptors::raise(needed) {
+        Ok(limit) => {
+            metrics.may_open(limit);
+            if limit < needed {
+                tracing::warn!(needed, limit, "RLIMIT_NOFILE is too low for all of media.ports: raise it");
+            }
+        }
+        Err(error) => tracing::warn!(needed, %error, "RLIMIT_NOFILE cannot be read or raised"),
+    }
+    let (strategy, refused) = Strategy::choose(config.receive);
+    if let Some(error) = refused {
+        metrics.fell_back();
+        tracing::warn!(%error, wanted = ?config.receive, "the kernel refuses this way to receive: sweeping instead");
+    }
+    metrics.receives_by(strategy);
+    tracing::info!(strategy = strategy.name(), workers = config.workers, "capture receives");
+    strategy
 }
 
 impl Drop for Capture {

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use model::GapCause;
@@ -14,36 +14,50 @@ use model::GapCause;
 use crate::gaps::Gaps;
 
 /// Shut from a wall time on, and lifted at one, seen by control and worker alike. Read once a packet, written once a
-/// pause and once a resume.
+/// pause and once a resume. The last pause is remembered after it was lifted, until the worker has taken in what arrived
+/// in its time: it may read all of that later.
 pub(crate) struct Gate {
+    is_shut: AtomicBool,
     shut: AtomicU64,
     lifted: AtomicU64,
 }
 
 impl Gate {
     pub(crate) fn open() -> Self {
-        Self { shut: AtomicU64::new(OPEN), lifted: AtomicU64::new(0) }
+        Self { is_shut: AtomicBool::new(false), shut: AtomicU64::new(OPEN), lifted: AtomicU64::new(0) }
     }
 
     /// Nothing that arrives at or after `at` passes.
     pub(crate) fn shut(&self, at: u64) {
         self.shut.store(at, Ordering::SeqCst);
+        self.is_shut.store(true, Ordering::SeqCst);
     }
 
     /// What arrives at or after `at` passes again.
     pub(crate) fn lift(&self, at: u64) {
         self.lifted.store(at, Ordering::SeqCst);
-        self.shut.store(OPEN, Ordering::SeqCst);
+        self.is_shut.store(false, Ordering::SeqCst);
     }
 
     fn passes(&self, arrival: u64) -> bool {
-        arrival < self.shut.load(Ordering::Acquire)
+        let is_lifted = !self.is_shut.load(Ordering::Acquire);
+        arrival < self.shut.load(Ordering::Acquire) || is_lifted && arrival >= self.lifted.load(Ordering::Acquire)
     }
 
     /// Whether it arrived after a resume of the pause that began at `from`, of which the worker has not heard yet.
     fn passes_again(&self, from: u64, arrival: u64) -> bool {
         let lifted = self.lifted.load(Ordering::Acquire);
         lifted > from && arrival >= lifted && self.passes(arrival)
+    }
+
+    /// The pause that was lifted at `at` is over for the worker, too; unless another one began meanwhile. After that the
+    /// clock may step back without closing anything.
+    fn forget(&self, at: u64) {
+        let shut = self.shut.load(Ordering::SeqCst);
+        if !self.is_shut.load(Ordering::SeqCst) && self.lifted.load(Ordering::SeqCst) == at {
+            // Fails when a new pause has just put its own time there.
+            let _ = self.shut.compare_exchange(shut, OPEN, Ordering::SeqCst, Ordering::SeqCst);
+        }
     }
 }
 
@@ -73,6 +87,7 @@ impl Keeping {
     pub(crate) fn keeps(&mut self, arrival: u64) -> bool {
         match &mut self.state {
             State::On { not_before } => arrival >= *not_before && self.gate.passes(arrival),
+            State::Ending { at } if self.gate.passes_again(*at, arrival) => true,
             State::Ending { at } => arrival < *at && self.gate.passes(arrival),
             State::Off { from, .. } if self.gate.passes_again(*from, arrival) => true,
             State::Off { dropped, .. } => {
@@ -88,7 +103,7 @@ impl Keeping {
 
     /// Step one of a pause: a drain must follow, then [`Keeping::pause`].
     pub(crate) fn end_at(&mut self, at: u64) {
-        if self.is_on() {
+        if matches!(self.state, State::On { .. }) {
             self.state = State::Ending { at };
         }
     }
@@ -113,8 +128,10 @@ impl Keeping {
 
     /// The socket was empty: nothing that waited since before the last resume is left.
     pub(crate) fn drained(&mut self) {
-        if let State::On { not_before } = &mut self.state {
-            *not_before = 0;
+        if let State::On { not_before } = &mut self.state
+            && *not_before != 0
+        {
+            self.gate.forget(std::mem::take(not_before));
         }
     }
 }
@@ -143,7 +160,7 @@ mod tests {
         assert!(keeping.resume(200, &mut gaps));
         assert!(!keeping.keeps(199) && keeping.keeps(211));
         keeping.drained();
-        assert!(keeping.keeps(50), "nor does it close anything");
+        assert!(keeping.keeps(50) && keeping.keeps(150), "nor does it close anything");
         let gap = gaps.take()[0];
         assert_eq!((gap.from.nanos(), gap.to.nanos(), gap.cause), (100, 200, GapCause::Paused));
     }
@@ -154,10 +171,22 @@ mod tests {
         gate.shut(100);
         gate.lift(130);
         keeping.end_at(100);
-        assert!(keeping.keeps(99) && !keeping.keeps(120));
+        assert!(keeping.keeps(99) && !keeping.keeps(120) && keeping.keeps(130), "what came after the resume is there");
         keeping.pause(100, GapCause::Hold, &mut gaps);
         keeping.resume(130, &mut gaps);
         assert_eq!(gaps.take().len(), 1);
+    }
+
+    #[test]
+    fn what_arrived_in_a_pause_is_not_kept_even_when_it_is_read_after_the_resume() {
+        let (gate, mut keeping, _) = keeping();
+        gate.shut(100);
+        gate.lift(130);
+        assert!(keeping.keeps(99) && !keeping.keeps(100) && !keeping.keeps(129) && keeping.keeps(130));
+        // A pause that begins while the last one is forgotten stays.
+        gate.shut(140);
+        gate.forget(130);
+        assert!(!keeping.keeps(140));
     }
 
     #[test]

@@ -11,25 +11,36 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod affinity;
-mod clock;
+pub mod clock;
 mod config;
 mod control;
+mod descriptors;
+mod envelope;
+mod epoll;
 mod gaps;
+mod hotloop;
 mod keeping;
 mod limits;
+mod load;
 mod mailbox;
 mod metrics;
 mod opening;
+mod options;
 mod progress;
+mod receive;
 mod recvmmsg;
 mod rtcp;
+mod slice;
+mod slots;
 mod socket;
 mod source;
 mod srtp;
 #[cfg(test)]
 mod tests;
 mod track;
+mod uring;
 mod worker;
 
-pub use config::{ClearSdes, Config, ConfigError, PortRange, SrtpPolicy};
+pub use config::{ClearSdes, Config, ConfigError, PortRange, Receive, SrtpPolicy};
 pub use control::{Capture, CaptureError};
+pub use hotloop::{HotCounts, HotLoop};

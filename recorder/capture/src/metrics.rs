@@ -1,6 +1,11 @@
 //! What capture counts: plain numbers during a sweep, Prometheus once after it.
 
-use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector,
+};
+
+use crate::receive::Strategy;
 
 /// Why a datagram was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +18,7 @@ pub(crate) enum Refusal {
     Oversize,
     /// SRTP authentication failed.
     Unauthentic,
-    /// SRTP index seen before.
+    /// SRTP index seen before, in an authentic packet: a duplicate.
     Replayed,
 }
 
@@ -51,6 +56,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Datagrams turned away for whatever reason.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         self.refused[refusal as usize] += 1;
         self.srtp_failures += u64::from(refusal == Refusal::Unauthentic);
@@ -79,18 +89,46 @@ pub(crate) struct Metrics {
     pub(crate) tracks_refused: IntCounter,
     /// Orders that a full or leaving worker did not take.
     pub(crate) orders_dropped: IntCounter,
+    workers: Workers,
+    strategy: IntGaugeVec,
+    fallbacks: IntCounter,
+    capped_buffers: IntCounter,
+    descriptors: IntGauge,
+}
+
+/// The series that every worker has of its own.
+struct Workers {
     busy: CounterVec,
+    ratio: GaugeVec,
     sweeps: IntCounterVec,
     overruns: IntCounterVec,
+}
+
+impl Workers {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let label = &["worker"];
+        let counter = |name: &str, help: &str| keep(registry, IntCounterVec::new(Opts::new(name, help), label)?);
+        let busy = Opts::new("recorder_capture_busy_seconds_total", "Time spent in turns; a rate of 1 is a full core.");
+        let ratio =
+            Opts::new("recorder_capture_busy_ratio", "Share of the last second spent in turns; 1 is a full core.");
+        Ok(Self {
+            busy: keep(registry, CounterVec::new(busy, label)?)?,
+            ratio: keep(registry, GaugeVec::new(ratio, label)?)?,
+            sweeps: counter("recorder_capture_sweeps_total", "Slices of the tracks served.")?,
+            overruns: counter("recorder_capture_overruns_total", "Slices that took longer than their interval.")?,
+        })
+    }
 }
 
 /// The series of one worker.
 pub(crate) struct WorkerMetrics {
     /// Seconds spent in sweeps; its rate is the load, 1 is a full core.
     pub(crate) busy: Counter,
-    /// Sweeps made.
+    /// Share of the last second spent in turns, 0 to 1.
+    pub(crate) ratio: Gauge,
+    /// Turns made.
     pub(crate) sweeps: IntCounter,
-    /// Sweeps that took longer than the interval.
+    /// Turns that ended after the next was due.
     pub(crate) overruns: IntCounter,
 }
 
@@ -103,7 +141,6 @@ impl Metrics {
             &["cause"],
         )?;
         registry.register(Box::new(refused.clone()))?;
-        let workers = |name: &str, help: &str| keep(registry, IntCounterVec::new(Opts::new(name, help), &["worker"])?);
         Ok(Self {
             packets: counter("recorder_rtp_packets_total", "RTP packets accepted.")?,
             octets: counter("recorder_rtp_octets_total", "Octets of accepted RTP packets, decrypted.")?,
@@ -128,28 +165,58 @@ impl Metrics {
             tracks: keep(registry, IntGauge::new("recorder_capture_tracks", "Tracks open now.")?)?,
             tracks_refused: counter("recorder_capture_refused_tracks_total", "Tracks that could not be opened.")?,
             orders_dropped: counter("recorder_capture_dropped_orders_total", "Orders that a worker did not take.")?,
-            busy: keep(
+            workers: Workers::register(registry)?,
+            strategy: keep(
                 registry,
-                CounterVec::new(
-                    Opts::new(
-                        "recorder_capture_busy_seconds_total",
-                        "Time spent in sweeps; a rate of 1 is a full core.",
-                    ),
-                    &["worker"],
+                IntGaugeVec::new(
+                    Opts::new("recorder_capture_receive_strategy", "1 for the way packets are received."),
+                    &["strategy"],
                 )?,
             )?,
-            sweeps: workers("recorder_capture_sweeps_total", "Sweeps made.")?,
-            overruns: workers("recorder_capture_overruns_total", "Sweeps that took longer than their interval.")?,
+            fallbacks: counter("recorder_capture_fallbacks_total", "Slices swept because the kernel refused better.")?,
+            capped_buffers: counter(
+                "recorder_capture_capped_buffers_total",
+                "Sockets whose receive buffer net.core.rmem_max keeps too small.",
+            )?,
+            descriptors: keep(
+                registry,
+                IntGauge::new("recorder_capture_descriptor_limit", "Descriptors the process may have.")?,
+            )?,
         })
+    }
+
+    /// Shows how packets are received.
+    pub(crate) fn receives_by(&self, strategy: Strategy) {
+        for each in Strategy::ALL {
+            self.strategy.with_label_values(&[each.name()]).set(i64::from(each == strategy));
+        }
+    }
+
+    /// A slice, or the whole shell, is swept although something else was asked for.
+    pub(crate) fn fell_back(&self) {
+        self.fallbacks.inc();
+    }
+
+    /// A receive buffer is smaller than asked for; how many have been before.
+    pub(crate) fn capped_buffer(&self) -> u64 {
+        let before = self.capped_buffers.get();
+        self.capped_buffers.inc();
+        before
+    }
+
+    /// How many descriptors the process may have.
+    pub(crate) fn may_open(&self, descriptors: u64) {
+        self.descriptors.set(i64::try_from(descriptors).unwrap_or(i64::MAX));
     }
 
     /// The series of worker `number`.
     pub(crate) fn worker(&self, number: usize) -> WorkerMetrics {
         let label = number.to_string();
         WorkerMetrics {
-            busy: self.busy.with_label_values(&[&label]),
-            sweeps: self.sweeps.with_label_values(&[&label]),
-            overruns: self.overruns.with_label_values(&[&label]),
+            busy: self.workers.busy.with_label_values(&[&label]),
+            ratio: self.workers.ratio.with_label_values(&[&label]),
+            sweeps: self.workers.sweeps.with_label_values(&[&label]),
+            overruns: self.workers.overruns.with_label_values(&[&label]),
         }
     }
 

@@ -24,9 +24,12 @@ use crate::{
 
 /// Binds the ports and puts the track together; the error names what stands in the way.
 pub(crate) fn open(order: &OpenTrack, key: Arc<ChunkKey>, gate: Arc<Gate>, config: &Config) -> Result<Track, String> {
-    let inbound = order.srtp_remote.as_ref().map(srtp::inbound).transpose()?;
+    let inbound = order.srtp_remote.as_ref().map(|keys| srtp::inbound(keys, order.joins_late)).transpose()?;
     let protection = match (&order.srtp_remote, &order.srtp_local) {
         (None, _) => Protection::Clear,
+        (Some(_), Some(keys)) if order.joins_late => {
+            Protection::Srtcp(Box::new(srtp::outbound_again(keys, clock::now_nanos())?))
+        }
         (Some(_), Some(keys)) => Protection::Srtcp(Box::new(srtp::outbound(keys)?)),
         (Some(_), None) => Protection::Mute,
     };
@@ -35,7 +38,7 @@ pub(crate) fn open(order: &OpenTrack, key: Arc<ChunkKey>, gate: Arc<Gate>, confi
     let control = if order.rtcp_mux { None } else { Some(bind(config.bind, control_port, config)?) };
     let mut entropy = [0; Seed::OCTETS];
     getrandom::fill(&mut entropy).map_err(|error| format!("no randomness: {error}"))?;
-    let (now, wall) = (clock::instant(), clock::wall_nanos());
+    let (now, wall) = (clock::instant(), clock::now_nanos());
     let (mut keeping, mut gaps) = (Keeping::new(Arc::clone(&gate)), Gaps::default());
     if let Some(cause) = order.paused {
         gate.shut(wall);
@@ -48,6 +51,7 @@ pub(crate) fn open(order: &OpenTrack, key: Arc<ChunkKey>, gate: Arc<Gate>, confi
         key,
         media,
         control,
+        is_swept: true,
         source: Source::new(order.source),
         srtp: inbound.map(Unprotector::new),
         payload_types: payload_types(&order.codecs),

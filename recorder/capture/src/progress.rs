@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use media::rtcp::{self, Packet};
 use model::{GapCause, Report, Timestamp};
 
-use crate::{metrics::Refusal, recvmmsg::Envelope, srtp::Kind, track::Track, worker::Sweep};
+use crate::{envelope::Envelope, metrics::Refusal, srtp::Kind, track::Track, worker::Sweep};
 
 /// Where a track stands.
 pub(crate) struct Progress {
     /// Chunks the spool has taken: the number of the next one.
     pub(crate) chunks: u32,
-    /// When the open chunk began.
-    pub(crate) chunk_since: Option<Instant>,
     pub(crate) ssrc: Option<u32>,
     /// Wall time before which nothing is missing: opening, then the last arrival.
     pub(crate) last_arrival: u64,
     pub(crate) kernel_drops: u32,
     pub(crate) refused: u64,
+    /// Authentic packets that came again: duplicates, told apart by SRTP before anything counts them.
+    pub(crate) replayed: u64,
     /// Losses already in the metric, and those seen a report interval ago.
     pub(crate) lost_told: u64,
     pub(crate) lost_before: u64,
@@ -30,11 +30,11 @@ impl Progress {
     pub(crate) fn new(opened: u64, now: Instant) -> Self {
         Self {
             chunks: 0,
-            chunk_since: None,
             ssrc: None,
             last_arrival: opened,
             kernel_drops: 0,
             refused: 0,
+            replayed: 0,
             lost_told: 0,
             lost_before: 0,
             has_started: false,
@@ -47,7 +47,7 @@ impl Progress {
 impl Track {
     /// Takes an RTCP datagram: sender reports feed the next receiver report.
     pub(crate) fn control_packet(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
-        let arrival = envelope.arrival.unwrap_or(sweep.wall);
+        let arrival = sweep.arrival(envelope.arrival);
         let opened = match &mut self.srtp {
             Some(srtp) => srtp.open(Kind::Rtcp, octets, sweep.now),
             None if self.source.is_host(envelope.from.ip()) => Ok(octets.len()),

@@ -1,25 +1,16 @@
 //! The one door to `recvmmsg(2)`: batches of datagrams with their source, kernel arrival time and drop count.
-//!
-//! Why a sweep of `recvmmsg` and not something cleverer (thread CPU a packet, measured on 2 cores, reference/crates.md):
-//! ```text
-//! chosen: one sweep of recvmmsg(64) every 100 ms, 2,000 to 16,000 sockets   0.83-0.98 us, 0 lost, 0.24 calls a packet
-//! recv_from, 500 sockets with 20 packets queued                             0.80 us (1.1 us over 5,000 sockets)
-//! quinn-udp, same                                                           0.96 us
-//! io_uring multishot + provided buffers, same                               0.60-0.81 us; under load 0.64-0.70 us
-//! tokio or recvmmsg woken by every packet, 300k packets/s                   2.1-2.4 us
-//! ```
-//! io_uring is the only rival. It gains a quarter of a microsecond a packet, and costs a kernel interface that
-//! containers and hardened hosts commonly forbid; a recorder must run there too.
-#![expect(unsafe_code, reason = "recvmmsg, its control messages and two socket options have no safe binding")]
+#![expect(unsafe_code, reason = "recvmmsg has no safe binding")]
 
 use std::{
     io, mem,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, BorrowedFd},
     ptr::{self, NonNull},
 };
 
-use crate::limits::{BATCH, CONTROL, DATAGRAM};
+use crate::{
+    envelope::{self, Envelope},
+    limits::{BATCH, CONTROL, DATAGRAM},
+};
 
 /// The buffers of one batch. All-zero octets are a valid value of every field.
 #[repr(C)]
@@ -39,19 +30,6 @@ pub(crate) struct Batch {
     /// Owned. Only reached through this pointer, because the heads hold pointers into the same allocation.
     memory: NonNull<Memory>,
     filled: usize,
-}
-
-/// What came with a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Envelope {
-    /// Who sent it.
-    pub(crate) from: SocketAddr,
-    /// When the kernel took it in: wall time, nanoseconds. `None` when the kernel did not say.
-    pub(crate) arrival: Option<u64>,
-    /// Datagrams this socket has dropped so far, when it dropped any.
-    pub(crate) drops: Option<u32>,
-    /// It was longer than the buffer.
-    pub(crate) truncated: bool,
 }
 
 impl Batch {
@@ -122,8 +100,8 @@ impl Batch {
         unsafe {
             let head = &raw const (*base).heads[index];
             let length = ((*head).msg_len as usize).min(DATAGRAM);
-            let from = address(&(*base).names[index])?;
-            let (arrival, drops) = control(&raw const (*head).msg_hdr);
+            let from = envelope::address(&(*base).names[index])?;
+            let (arrival, drops) = envelope::control(&raw const (*head).msg_hdr);
             let truncated = (*head).msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             let octets = (&raw mut (*base).octets[index]).cast::<u8>();
             Some((Envelope { from, arrival, drops, truncated }, std::slice::from_raw_parts_mut(octets, length)))
@@ -138,92 +116,6 @@ impl Drop for Batch {
     }
 }
 
-/// The socket address the kernel wrote. `None` for families other than IP.
-fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    let name = ptr::from_ref(name);
-    // SAFETY: sockaddr_storage is large and aligned enough for both types, which hold only integers; the family says
-    // which one the kernel wrote.
-    unsafe {
-        match i32::from((*name).ss_family) {
-            libc::AF_INET => {
-                let v4 = &*name.cast::<libc::sockaddr_in>();
-                let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-                Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
-            }
-            libc::AF_INET6 => {
-                let v6 = &*name.cast::<libc::sockaddr_in6>();
-                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-                Some(SocketAddr::new(ip.into(), u16::from_be(v6.sin6_port)))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Arrival time and drop count among the control messages.
-///
-/// # Safety
-/// `head` is a header the kernel filled; its control buffer is live and `msg_controllen` octets long.
-unsafe fn control(head: *const libc::msghdr) -> (Option<u64>, Option<u32>) {
-    let (mut arrival, mut drops) = (None, None);
-    // SAFETY: by contract the control buffer is what the kernel wrote; the CMSG functions stay inside
-    // `msg_controllen`, and the payload types are those of SCM_TIMESTAMPNS and SO_RXQ_OVFL (socket(7)), read
-    // unaligned and only when the message is long enough.
-    unsafe {
-        let mut message = libc::CMSG_FIRSTHDR(head);
-        while !message.is_null() {
-            let length = (*message).cmsg_len as usize;
-            let holds = |octets: usize| length >= libc::CMSG_LEN(octets as _) as usize;
-            match ((*message).cmsg_level, (*message).cmsg_type) {
-                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if holds(mem::size_of::<libc::timespec>()) => {
-                    let time = libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned();
-                    arrival = nanos(&time);
-                }
-                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) if holds(mem::size_of::<u32>()) => {
-                    drops = Some(libc::CMSG_DATA(message).cast::<u32>().read_unaligned());
-                }
-                _ => {}
-            }
-            message = libc::CMSG_NXTHDR(head, message);
-        }
-    }
-    (arrival, drops)
-}
-
-fn nanos(time: &libc::timespec) -> Option<u64> {
-    let seconds = u64::try_from(time.tv_sec).ok()?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
-}
-
-/// Asks the kernel to stamp arrivals with the wall clock and to tell how many datagrams it dropped.
-pub(crate) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
-    for option in [libc::SO_TIMESTAMPNS, libc::SO_RXQ_OVFL] {
-        let on: libc::c_int = 1;
-        // SAFETY: the option takes an int, which `on` is; it outlives the call.
-        let done = unsafe {
-            let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
-            libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const on).cast(), size)
-        };
-        if done != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
-}
-
-/// Datagrams the socket has dropped so far; what a last drain cannot see, because no packet follows to carry it.
-pub(crate) fn dropped(socket: BorrowedFd<'_>) -> Option<u32> {
-    let mut info = [0_u32; 16];
-    let mut size = mem::size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `size` octets into `info` and says how many.
-    let done = unsafe {
-        let to = info.as_mut_ptr().cast();
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, to, &raw mut size)
-    };
-    let index = libc::SK_MEMINFO_DROPS as usize;
-    (done == 0 && size as usize >= (index + 1) * mem::size_of::<u32>()).then(|| info[index])
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -233,6 +125,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::options::{dropped, stamp_arrivals};
 
     fn pair(address: &str) -> (UdpSocket, UdpSocket) {
         let ours = UdpSocket::bind(address).unwrap();

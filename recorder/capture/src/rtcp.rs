@@ -91,18 +91,23 @@ impl Reporter {
 
     /// Sends a receiver report; whether one left.
     pub(crate) fn report(&mut self, socket: &Socket, block: Option<ReportBlock>) -> bool {
+        let Some(to) = self.destination(socket) else { return false };
         let report = rtcp::receiver_report(self.ssrc, &self.cname, block);
-        self.send(socket, report)
+        self.send(socket, report, to)
     }
 
     /// Says that we leave (RFC 3550 6.3.7); whether it left.
     pub(crate) fn bye(&mut self, socket: &Socket) -> bool {
+        let Some(to) = self.destination(socket) else { return false };
         let bye = rtcp::bye(self.ssrc, &self.cname);
-        self.send(socket, bye)
+        self.send(socket, bye, to)
     }
 
-    fn send(&mut self, socket: &Socket, mut octets: Vec<u8>) -> bool {
-        let Some(to) = self.heard.or(self.offered).filter(|to| socket.can_reach(*to)) else { return false };
+    fn destination(&self, socket: &Socket) -> Option<SocketAddr> {
+        self.heard.or(self.offered).filter(|to| socket.can_reach(*to))
+    }
+
+    fn send(&mut self, socket: &Socket, mut octets: Vec<u8>, to: SocketAddr) -> bool {
         match &mut self.protection {
             Protection::Clear => {}
             Protection::Srtcp(outbound) => {

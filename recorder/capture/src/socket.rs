@@ -3,17 +3,19 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
 };
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
-use crate::recvmmsg::{self, Batch};
+use crate::{options, recvmmsg::Batch};
 
 /// A bound socket.
 pub(crate) struct Socket {
     socket: socket2::Socket,
     address: SocketAddr,
+    /// The kernel granted less memory than asked for.
+    pub(crate) is_capped: bool,
 }
 
 impl Socket {
@@ -26,15 +28,20 @@ impl Socket {
         }
         socket.set_nonblocking(true)?;
         // The kernel doubles what it is asked for, and silently caps it at net.core.rmem_max.
-        socket.set_recv_buffer_size(buffer / 2)?;
-        recvmmsg::stamp_arrivals(socket.as_fd())?;
+        socket.set_recv_buffer_size(buffer.div_ceil(2))?;
+        let is_capped = socket.recv_buffer_size()? < buffer;
+        options::stamp_arrivals(socket.as_fd())?;
         socket.bind(&SockAddr::from(address))?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, is_capped })
     }
 
     /// Takes what waits, at most a batch.
     pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
         batch.receive(self.socket.as_fd())
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Sends one datagram; whether it left.
@@ -44,7 +51,7 @@ impl Socket {
 
     /// Datagrams the kernel dropped so far.
     pub(crate) fn dropped(&self) -> Option<u32> {
-        recvmmsg::dropped(self.socket.as_fd())
+        options::dropped(self.socket.as_fd())
     }
 
     /// Whether datagrams sent to `to` could reach a peer. Offers carry placeholders (quirk Q-SDP): wildcards,

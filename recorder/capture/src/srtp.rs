@@ -83,15 +83,22 @@ impl From<SrtpError> for Refusal {
     }
 }
 
-/// The receiving side of a peer's key; the error says what is wrong with it.
-pub(crate) fn inbound(keys: &SrtpKeys) -> Result<Inbound, String> {
+/// The receiving side of a peer's key; the error says what is wrong with it. `joins_late` for a stream under way, whose
+/// roll-over counter has to be found.
+pub(crate) fn inbound(keys: &SrtpKeys, joins_late: bool) -> Result<Inbound, String> {
     let mki_len = keys.mki.as_ref().map_or(0, |(_, length)| usize::from(*length));
-    Inbound::new(suite(keys)?, keys.key_salt.reveal(), mki_len).map_err(|error| error.to_string())
+    let begin = if joins_late { Inbound::joining_late } else { Inbound::new };
+    begin(suite(keys)?, keys.key_salt.reveal(), mki_len).map_err(|error| error.to_string())
 }
 
 /// The sending side of our key; the error says what is wrong with it.
 pub(crate) fn outbound(keys: &SrtpKeys) -> Result<Outbound, String> {
     Outbound::new(suite(keys)?, keys.key_salt.reveal()).map_err(|error| error.to_string())
+}
+
+/// The sending side of a key that was in use before this process began; `wall` is now, in nanoseconds since 1970.
+pub(crate) fn outbound_again(keys: &SrtpKeys, wall: u64) -> Result<Outbound, String> {
+    Outbound::resuming(suite(keys)?, keys.key_salt.reveal(), wall / 1_000_000_000).map_err(|error| error.to_string())
 }
 
 fn suite(keys: &SrtpKeys) -> Result<Suite, String> {

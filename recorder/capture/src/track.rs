@@ -15,12 +15,13 @@ use model::{Codec, GapCause, MediaSource, Report, TrackId, TrackTotals};
 use storage_core::ports::SealedChunk;
 
 use crate::{
+    envelope::Envelope,
     gaps::Gaps,
     keeping::Keeping,
     limits,
     metrics::Refusal,
     progress::Progress,
-    recvmmsg::{Batch, Envelope},
+    recvmmsg::Batch,
     rtcp::Reporter,
     socket::Socket,
     source::{Source, Verdict},
@@ -35,6 +36,8 @@ pub(crate) struct Track {
     pub(crate) media: Socket,
     /// `None` when RTCP shares the RTP port (RFC 5761).
     pub(crate) control: Option<Socket>,
+    /// Its sockets are read every turn, because no kernel mechanism watches them.
+    pub(crate) is_swept: bool,
     pub(crate) source: Source,
     pub(crate) srtp: Option<Unprotector>,
     pub(crate) payload_types: u128,
@@ -52,14 +55,9 @@ pub(crate) fn payload_types(codecs: &[Codec]) -> u128 {
 }
 
 impl Track {
-    /// One sweep: drain, seal what is old, report what is due.
-    pub(crate) fn sweep(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) {
-        self.drain_media(batch, sweep);
-        if sweep.reads_rtcp {
-            self.drain_control(batch, sweep);
-        }
-        let is_old = |since: Instant| sweep.now.duration_since(since) >= sweep.shared.config.chunk;
-        if self.progress.chunk_since.is_some_and(is_old) {
+    /// After a drain: seals if it is time, tells what is due.
+    pub(crate) fn tend(&mut self, seals: bool, sweep: &mut Sweep<'_>) {
+        if seals {
             self.flush(sweep);
         }
         self.watch_silence(sweep);
@@ -121,6 +119,7 @@ impl Track {
         let mut counters = self.counter.counters();
         counters.kernel_drops = u64::from(self.progress.kernel_drops);
         counters.refused = self.progress.refused;
+        counters.duplicate += self.progress.replayed;
         sweep.tally.lost += counters.lost.saturating_sub(self.progress.lost_told);
         let (track, chunks, gaps) = (self.id, self.progress.chunks, self.gaps.take());
         // The ports are free again before anybody is told.
@@ -139,24 +138,32 @@ impl Track {
                 }
             }
             if count < limits::BATCH {
-                self.keeping.drained();
+                self.drained();
                 return true;
             }
         }
         false
     }
 
-    fn drain_control(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) {
+    /// Nothing waits for the track.
+    pub(crate) fn drained(&mut self) {
+        self.keeping.drained();
+    }
+
+    /// Takes a batch of what waits; whether that was all.
+    pub(crate) fn drain_control(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) -> bool {
         let count = self.control.as_ref().map_or(0, |control| sweep.receive(control, batch));
         for index in 0..count {
             if let Some((envelope, octets)) = batch.datagram(index) {
                 self.control_packet(envelope, octets, sweep);
             }
         }
+        count < limits::BATCH
     }
 
-    fn datagram(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
-        let arrival = envelope.arrival.unwrap_or(sweep.wall);
+    /// Takes a datagram of the RTP socket.
+    pub(crate) fn datagram(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
+        let arrival = sweep.arrival(envelope.arrival);
         if let Some(drops) = envelope.drops {
             self.note_kernel_drops(drops, arrival, sweep);
         }
@@ -167,6 +174,10 @@ impl Track {
             if envelope.truncated { Err(Refusal::Oversize) } else { self.accept(envelope.from, octets, sweep.now) };
         match accepted {
             Ok((view, packet)) => self.keep(arrival, view, packet, sweep),
+            Err(Refusal::Replayed) => {
+                self.progress.replayed += 1;
+                sweep.tally.refuse(Refusal::Replayed);
+            }
             Err(refusal) => {
                 self.progress.refused += 1;
                 sweep.tally.refuse(refusal);
@@ -226,12 +237,10 @@ impl Track {
             self.flush(sweep);
             self.chunk.push(arrival, packet);
         }
-        self.progress.chunk_since.get_or_insert(sweep.now);
     }
 
     /// Seals what is there and offers it to the spool.
-    fn flush(&mut self, sweep: &mut Sweep<'_>) {
-        self.progress.chunk_since = None;
+    pub(crate) fn flush(&mut self, sweep: &mut Sweep<'_>) {
         let Some(mut body) = self.chunk.take() else { return };
         // The number is used up only when the spool takes the chunk, so that numbers stay contiguous. A refused one is
         // used again, which invariant 3 allows: the refused octets never left this function.
@@ -243,7 +252,9 @@ impl Track {
             last_nanos: body.last_nanos,
             packets: body.packets,
         };
-        let mut octets = Vec::with_capacity(body.plain.len() + SEALED_OVERHEAD);
+        let mut octets = sweep.shared.spool.recycle().unwrap_or_default();
+        octets.clear();
+        octets.reserve(sweep.shared.config.chunk_capacity() + SEALED_OVERHEAD);
         self.key.seal(&header, &mut body.plain, &mut octets);
         self.chunk.recycle(body.plain);
         match sweep.shared.spool.offer(SealedChunk { track: self.id, number: header.number, octets }) {
@@ -260,5 +271,5 @@ impl Track {
     }
 }
 
-/// Header and tag of a sealed chunk, rounded up: one allocation a chunk.
+/// Header and tag of a sealed chunk, rounded up, so that a buffer never grows.
 const SEALED_OVERHEAD: usize = 128;

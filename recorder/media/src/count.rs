@@ -68,12 +68,18 @@ impl StreamCounter {
             Seen::Duplicate => self.duplicate += 1,
         }
         if placed.seen != Seen::Duplicate {
-            let arrival = (u128::from(arrival_nanos) * u128::from(self.clock_hz) / 1_000_000_000) as u32;
+            let arrival = self.ticks(arrival_nanos);
             if let Some(stream) = self.streams.current_mut() {
                 stream.note.arrived(arrival, timestamp);
             }
         }
         placed.seen
+    }
+
+    /// A wall time on the RTP clock. Whole seconds apart, because a division of 128 bits costs as much as the rest.
+    fn ticks(&self, nanos: u64) -> u32 {
+        let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+        seconds.wrapping_mul(self.clock_hz).wrapping_add(rest * self.clock_hz / 1_000_000_000) as u32
     }
 
     /// The totals so far. `kernel_drops` and `refused` are the capture's to fill in.

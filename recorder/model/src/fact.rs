@@ -32,6 +32,16 @@ pub enum Fact {
     UserDataAttached { recording: RecordingId, data: BTreeMap<String, Personal<String>> },
     /// Metadata as it came on the wire, octets in base64.
     MetadataReceived { recording: RecordingId, content_type: String, raw_base64: Personal<String> },
+    /// A part of a message body that is kept without being understood, octets in base64.
+    AttachmentReceived {
+        recording: RecordingId,
+        session: RsId,
+        content_type: String,
+        disposition: Option<String>,
+        raw_base64: Personal<String>,
+    },
+    /// What the metadata of a session says of times; replaces what that session said before.
+    TimesTold { recording: RecordingId, session: RsId, times: ToldTimes },
     /// The recorder had to be kind, or something was odd: a named warning, once per name.
     WarningRaised { recording: RecordingId, name: String, detail: Option<String> },
     /// From here nothing is kept.
@@ -44,7 +54,7 @@ pub enum Fact {
     TrackClosed(TrackClosed),
     /// Rendering counted the track exactly: `gaps` are the loss gaps, in addition to those of `TrackClosed`.
     TrackSurveyed { recording: RecordingId, track: TrackNo, packets: u64, lost: u64, gaps: Vec<Gap> },
-    /// A recording session ended.
+    /// A recording session ended. `reason` is the `Reason` header of the BYE as it came (RFC 3326).
     SessionEnded { recording: RecordingId, session: RsId, cause: EndCause, reason: Option<String> },
     /// The recording ended; what was kept awaits the archive.
     RecordingEnded { recording: RecordingId, ended_at: Timestamp, duration_ms: u64, cause: EndCause },
@@ -77,6 +87,18 @@ impl Fact {
         Self::MetadataReceived { recording, content_type, raw_base64 }
     }
 
+    /// A part as it came, octets in base64.
+    pub fn attachment(
+        id: (RecordingId, RsId),
+        content_type: String,
+        disposition: Option<String>,
+        octets: &[u8],
+    ) -> Self {
+        let raw_base64 = Personal::new(base64::engine::general_purpose::STANDARD.encode(octets));
+        let (recording, session) = id;
+        Self::AttachmentReceived { recording, session, content_type, disposition, raw_base64 }
+    }
+
     /// The recording the fact is about, if it is about one.
     pub fn recording(&self) -> Option<RecordingId> {
         match self {
@@ -90,6 +112,8 @@ impl Fact {
             | Self::CorrelationLearned { recording, .. }
             | Self::UserDataAttached { recording, .. }
             | Self::MetadataReceived { recording, .. }
+            | Self::AttachmentReceived { recording, .. }
+            | Self::TimesTold { recording, .. }
             | Self::WarningRaised { recording, .. }
             | Self::RecordingPaused { recording, .. }
             | Self::RecordingResumed { recording, .. }
@@ -177,6 +201,36 @@ pub struct Party {
     pub also: Vec<Personal<String>>,
     /// The tracks whose sound this party contributes.
     pub tracks: Vec<TrackNo>,
+    /// When it joined the communication session, as the metadata tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_at: Option<Timestamp>,
+    /// When it left; none while it takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<Timestamp>,
+}
+
+/// Times of the communication session as its metadata tells them, by the clock of the client.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldTimes {
+    /// When the group of communication sessions began.
+    pub grouped_at: Option<Timestamp>,
+    /// When the first communication session began.
+    pub started_at: Option<Timestamp>,
+    /// When the last one stopped; none while one goes on.
+    pub stopped_at: Option<Timestamp>,
+    /// Streams, by the track that keeps them.
+    pub tracks: Vec<TrackTimes>,
+}
+
+/// When the stream that a track keeps was sent, as the metadata tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackTimes {
+    /// The track.
+    pub track: TrackNo,
+    /// Since when somebody sends it.
+    pub from: Option<Timestamp>,
+    /// When it was closed: everybody who sent it left or ceased, or the session stopped.
+    pub to: Option<Timestamp>,
 }
 
 /// A track ended and all it kept is durable in the spool.
@@ -260,4 +314,17 @@ pub enum AuditResult {
     Denied,
     /// It could not be carried out.
     Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attachment_prints_no_content() {
+        let id = (RecordingId::from_bytes([1; 16]), RsId(1));
+        let fact = Fact::attachment(id, "application/gtd".into(), None, b"CPN,04,,1,12025550122");
+        assert!(!format!("{fact:?}").contains("Q1BO"), "{fact:?}");
+        assert_eq!(fact.recording(), Some(id.0));
+    }
 }

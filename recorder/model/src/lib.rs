@@ -13,7 +13,8 @@ mod time;
 
 pub use command::{Actor, Command, CommandError, CommandKind, Role};
 pub use fact::{
-    Audit, AuditResult, EndCause, Fact, MediaObject, Party, RecordingOpened, Refused, TrackClosed, TrackOpened,
+    Audit, AuditResult, EndCause, Fact, MediaObject, Party, RecordingOpened, Refused, ToldTimes, TrackClosed,
+    TrackOpened, TrackTimes,
 };
 pub use gap::{Gap, GapCause, TrackCounters};
 pub use id::{RecordingId, RsId, TrackId, TrackNo};

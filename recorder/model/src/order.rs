@@ -58,7 +58,7 @@ pub struct SrtpKeys {
 }
 
 /// Where media of a line is expected from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaSource {
     /// The offered address; `None` when it was unusable (loopback, `0.0.0.0`, a name), so that latching decides.
     pub address: Option<IpAddr>,
@@ -147,6 +147,9 @@ pub struct OpenTrack {
     pub codecs: Vec<Codec>,
     /// `Some` when the line starts out held or paused.
     pub paused: Option<GapCause>,
+    /// The peer sends already, under keys that were in use before this process began: its roll-over counter has to be
+    /// found, and our RTCP indices must not begin at 0.
+    pub joins_late: bool,
 }
 
 /// A renegotiated line.

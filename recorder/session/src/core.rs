@@ -1,6 +1,6 @@
 //! One owner, one input at a time: dispatch, the tables, and the small steps that several inputs share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{
     Entropy, Fact, GapCause, Order, Receipt, RecordingId, Refused, Report, RsId, Timestamp, TrackId, TrackTotals,
@@ -9,7 +9,9 @@ use signaling_core::event::{DialogId, Event, Warning};
 
 use crate::{
     Config, Input, Output, PortPool, Stats, limits,
-    state::{JoinKey, Recording, Session},
+    restore::Revival,
+    state::{JoinKey, Session},
+    table::Recordings,
 };
 
 /// The decision core. See the crate's contract.
@@ -18,11 +20,12 @@ pub struct Core {
     pub(crate) config: Config,
     pub(crate) ports: PortPool,
     pub(crate) sessions: BTreeMap<RsId, Session>,
-    pub(crate) recordings: BTreeMap<RecordingId, Recording>,
+    pub(crate) recordings: Recordings,
     pub(crate) by_join_key: HashMap<JoinKey, RecordingId>,
     pub(crate) has_room: bool,
     pub(crate) is_draining: bool,
     pub(crate) refused: u64,
+    pub(crate) revival: Revival,
 }
 
 /// The surroundings of one decision.
@@ -39,11 +42,12 @@ impl Core {
             ports: PortPool::new(config.ports.clone()),
             config,
             sessions: BTreeMap::new(),
-            recordings: BTreeMap::new(),
+            recordings: Recordings::default(),
             by_join_key: HashMap::new(),
             has_room: true,
             is_draining: false,
             refused: 0,
+            revival: Revival::default(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Core {
             Input::Signal(event) => self.signal(event, &mut step),
             Input::Capture(report) => self.capture(report, &mut step),
             Input::Spool(receipt) => self.receipt(receipt, &mut step),
+            Input::Surveyed { track, chunks, last } => self.surveyed(track, chunks, last, &mut step),
             Input::Control { command, ticket } => {
                 let reply = self.command(command, &mut step);
                 step.out.replies.push((ticket, reply));
@@ -64,26 +69,25 @@ impl Core {
             Input::EndAll => self.end_all(&mut step),
             Input::Tick => self.tick(&mut step),
         }
+        self.recordings.settle();
     }
 
     /// Numbers for metrics.
     pub fn stats(&self) -> Stats {
-        let live =
-            self.recordings.values().filter(|recording| recording.is_opened && recording.ended.is_none()).count();
-        Stats { live, pending: self.pending(), refused: self.refused, free_ports: self.ports.len() }
+        let counts = self.recordings.counts();
+        Stats { live: counts.live, pending: counts.pending, refused: self.refused, free_ports: self.ports.len() }
+    }
+
+    /// Ports at which calls that a crash cut off may go on sending are handed out last. To be said after what goes on
+    /// was restored.
+    pub fn rest_ports(&mut self, ports: &BTreeSet<u16>) {
+        self.ports.rest(ports);
     }
 
     /// No recording is live or on its way to the spool: a drained node may leave. What waits for the archive is
     /// taken up again at the next start.
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_empty()
-            && self.recordings.values().all(|recording| {
-                recording.linger_until.is_none() && recording.tracks.values().all(|track| track.is_done)
-            })
-    }
-
-    fn pending(&self) -> usize {
-        self.recordings.values().filter(|recording| recording.ended.is_some()).count()
+        self.sessions.is_empty() && self.recordings.counts().unsettled == 0
     }
 
     fn signal(&mut self, event: Event, step: &mut Step<'_>) {
@@ -91,6 +95,11 @@ impl Core {
             Event::Offered(offered) => self.offered(offered, step),
             Event::Reoffered { dialog, offer, metadata, warnings } => {
                 let id = RsId(dialog.0);
+                self.showed_life(id);
+                // A line that is taken away is told together with who leaves: who fed it must be remembered first.
+                if offer.lines.iter().any(|line| !line.state.is_kept()) {
+                    self.remember(id);
+                }
                 self.reoffered(id, offer, step);
                 self.learn(id, metadata, warnings, step);
                 // With the new lines and the new document together: each alone would be misread.
@@ -99,7 +108,11 @@ impl Core {
             Event::MetadataReceived { dialog, metadata, warnings } => {
                 self.learn(RsId(dialog.0), Some(metadata), warnings, step);
             }
-            Event::Established { .. } => {}
+            Event::PartsReceived { dialog, attachments, warnings } => {
+                self.learn(RsId(dialog.0), None, warnings, step);
+                self.attach(RsId(dialog.0), attachments, step);
+            }
+            Event::Established { dialog } => self.showed_life(RsId(dialog.0)),
             Event::Ended { dialog, cause, reason, metadata } => {
                 let id = RsId(dialog.0);
                 self.learn(id, metadata, Vec::new(), step);
@@ -115,8 +128,12 @@ impl Core {
     fn capture(&mut self, report: Report, step: &mut Step<'_>) {
         match report {
             Report::TrackOpened { track } => self.track_opened(track, step),
-            Report::TrackRefused { track, cause } => self.track_refused(track, &cause, step),
-            Report::MediaStarted { .. } => {}
+            Report::TrackRefused { track, cause } => {
+                if !self.not_reopened(track, step) {
+                    self.track_refused(track, &cause, step);
+                }
+            }
+            Report::MediaStarted { track, at } => self.heard_again(track, at, step),
             Report::MediaSilent { track, .. } => self.warn(track.recording, &Warning::new("media_silent"), step),
             Report::TrackClosed(totals) => self.track_closed(totals, step),
         }
@@ -124,6 +141,7 @@ impl Core {
 
     fn track_closed(&mut self, totals: Box<TrackTotals>, step: &mut Step<'_>) {
         let id = totals.track;
+        self.over_again(id, step);
         if let Some(track) = self.recordings.get_mut(&id.recording).and_then(|r| r.tracks.get_mut(&id.no)) {
             track.totals = Some(totals);
         }
@@ -146,8 +164,14 @@ impl Core {
             let cause = if is_paused { Some(GapCause::Paused) } else { track.held };
             let id = TrackId { recording: session.recording, no: track.no };
             match (track.told_paused, cause) {
-                (false, Some(cause)) => step.out.orders.push(Order::PauseTrack { track: id, cause }),
-                (true, None) => step.out.orders.push(Order::ResumeTrack { track: id }),
+                (false, Some(cause)) => {
+                    track.quiet_since = Some((step.now, cause));
+                    step.out.orders.push(Order::PauseTrack { track: id, cause });
+                }
+                (true, None) => {
+                    track.note_quiet(step.now);
+                    step.out.orders.push(Order::ResumeTrack { track: id });
+                }
                 _ => continue,
             }
             track.told_paused = cause.is_some();

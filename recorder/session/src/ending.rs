@@ -7,7 +7,6 @@ use signaling_core::event::Warning;
 use crate::{
     Finished,
     core::{Core, Step},
-    state::Recording,
 };
 
 impl Core {
@@ -65,16 +64,14 @@ impl Core {
     }
 
     pub(crate) fn tick(&mut self, step: &mut Step<'_>) {
-        let (now, is_draining) = (step.now, self.is_draining);
+        self.end_unheard(step);
         // A draining node takes no further leg, so there is nothing to wait for.
-        let due = |recording: &&mut Recording| recording.linger_until.is_some_and(|until| until <= now || is_draining);
-        let mut over = Vec::new();
-        for recording in self.recordings.values_mut().filter(due) {
-            recording.linger_until = None;
-            recording.ended = Some((now, EndCause::Bye));
-            over.push(recording.id);
-        }
-        for id in over {
+        let now = (!self.is_draining).then_some(step.now);
+        for id in self.recordings.waited_until(now) {
+            if let Some(recording) = self.recordings.get_mut(&id) {
+                recording.linger_until = None;
+                recording.ended = Some((step.now, EndCause::Bye));
+            }
             self.finish_if_settled(id, step);
         }
     }
@@ -88,7 +85,9 @@ impl Core {
         if std::mem::replace(&mut track.is_done, true) {
             return;
         }
-        self.ports.put(track.port);
+        if track.port != 0 {
+            self.ports.put(track.port);
+        }
         if !is_opened {
             if recording.tracks.values().all(|track| track.is_done) && recording.sessions.is_empty() {
                 self.recordings.remove(&id.recording);
@@ -97,6 +96,7 @@ impl Core {
         }
         let mut gaps = totals.gaps.clone();
         if !receipt.complete {
+            // A hole between chunks the rendering finds by their numbers; a missing end has no chunk behind it to tell.
             gaps.push(Gap { from: step.now, to: step.now, cause: GapCause::Overload });
         }
         step.out.facts.push(Fact::TrackClosed(TrackClosed {

@@ -12,19 +12,24 @@ mod offer;
 mod people;
 mod port_pool;
 mod reoffer;
+mod restore;
 mod state;
+mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::ops::RangeInclusive;
 
 use model::{
-    Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report, Timestamp, TrackNo,
+    Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report, Timestamp, TrackId,
+    TrackNo,
 };
 use signaling_core::event::Event;
 
 pub use crate::core::Core;
 pub use crate::port_pool::PortPool;
+pub use crate::restore::{Found, Restored};
 
 /// What the core has to know from the configuration.
 #[derive(Debug, Clone)]
@@ -33,6 +38,11 @@ pub struct Config {
     pub ports: RangeInclusive<u16>,
     /// How long a per-party recording whose second leg never came, or ended first, waits for it, in milliseconds.
     pub pair_linger_ms: u64,
+    /// How long a session that a crash interrupted may show no life (no packet, no message) before it counts as ended,
+    /// in milliseconds.
+    pub resume_wait_ms: u64,
+    /// The same for a session whose every line was held: nothing is sent on it, so that only signaling can show life.
+    pub resume_held_wait_ms: u64,
     /// Most recordings live at once; above it new sessions get 503.
     pub max_live: usize,
     /// In the single-session layout of Genesys the public documents do not say which m-line is whom: true when the
@@ -42,6 +52,10 @@ pub struct Config {
 
 /// Something happened.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once from mailbox to core; a box for each would cost an allocation"
+)]
 pub enum Input {
     /// On the SIP side.
     Signal(Event),
@@ -49,6 +63,15 @@ pub enum Input {
     Capture(Report),
     /// The spool made a track durable.
     Spool(Receipt),
+    /// What the spool holds of a track that a crash interrupted: chunks, and when its last packet came.
+    Surveyed {
+        /// The track.
+        track: TrackId,
+        /// Whole chunks.
+        chunks: u32,
+        /// Arrival of the last packet; none when there is none.
+        last: Option<Timestamp>,
+    },
     /// Somebody wants something of a live recording; the ticket comes back with the reply.
     Control {
         /// What.

@@ -11,7 +11,12 @@ pub(crate) const PORT_ATTEMPTS: u8 = 8;
 pub(crate) const SESSIONS_PER_RECORDING: usize = 16;
 /// Retry-After of our 503s, in seconds: long enough for a Resource Manager to try the next recorder first.
 pub(crate) const RETRY_AFTER_S: u32 = 5;
+/// Spans of silence on purpose that a track remembers for the case of a crash; later ones prolong the last.
+pub(crate) const QUIET_SPANS: usize = 64;
 /// Warnings kept for one recording, one per name; further names are dropped.
 pub(crate) const WARNINGS_PER_RECORDING: usize = 64;
-/// Gaps kept in the closing fact of a track; later ones are merged into the last by capture already.
+/// Attachments kept of one recording (parts of message bodies that nobody understands, each at most 64 KiB); later ones
+/// are dropped with a warning.
+pub(crate) const ATTACHMENTS_PER_RECORDING: usize = 32;
+/// Octets of one metadata document that are kept raw; what is beyond is cut.
 pub(crate) const RAW_METADATA_OCTETS: usize = 256 * 1024;

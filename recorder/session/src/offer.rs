@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     Codec, CodecKind, Fact, GapCause, LineGrant, MediaSource, OpenTrack, Order, RecordingId, RecordingOpened, RsId,
-    Secret, SrtpKeys, TrackId, TrackNo, TrackOpened,
+    Secret, SrtpKeys, ToldTimes, TrackId, TrackNo, TrackOpened,
 };
-use signaling_core::event::{Line, LineState, Offered, Sdes, Warning};
+use signaling_core::event::{Line, LineState, Offered, Payload, Sdes, Warning};
 
 use crate::{
     core::{Core, Step, session_id},
@@ -33,17 +33,18 @@ impl Core {
                 genesys: offered.genesys.clone(),
                 metadata: None,
                 lines: Vec::new(),
+                times: ToldTimes::default(),
                 pending: None,
             },
         );
         let mut waiting = BTreeSet::new();
         for (index, line) in offered.offer.lines.iter().enumerate() {
-            let slot = Slot { label: line.label.clone(), track: self.open_line(id, index, line, step) };
+            let track = self.open_line(id, index, line, step);
+            let slot = Slot { label: line.label.clone(), track, closed: None };
             waiting.extend(slot.track.as_ref().map(|track| track.no));
             self.session_mut(id).lines.push(slot);
         }
-        self.session_mut(id).pending =
-            Some(Pending { waiting, lines: offered.offer.lines.clone(), first: Some(offered) });
+        self.session_mut(id).pending = Some(Pending { waiting, first: Some(offered) });
         self.answer_when_bound(id, step);
     }
 
@@ -59,6 +60,10 @@ impl Core {
         if !self.has_room {
             return Err("no_room");
         }
+        let kept = offered.offer.lines.iter().filter(|line| line.state.is_kept()).count();
+        if self.ports.len() < kept.min(limits::LINES_PER_SESSION) {
+            return Err("no_free_port");
+        }
         let id = session_id(offered.dialog);
         let join_key = offered.genesys.as_ref().map(|call| (call.record_id.clone(), call.call_uuid.clone()));
         if let Some(found) = join_key.as_ref().and_then(|key| self.by_join_key.get(key)).copied()
@@ -72,7 +77,7 @@ impl Core {
             recording.ended = None;
             return Ok(found);
         }
-        if self.recordings.values().filter(|recording| recording.ended.is_none()).count() >= self.config.max_live {
+        if self.recordings.counts().open >= self.config.max_live {
             return Err("max_live");
         }
         let recording = RecordingId::new(step.now, step.entropy);
@@ -115,11 +120,15 @@ impl Core {
             remote: line.sdes.clone(),
             payloads: line.payloads.clone(),
             held,
+            source: source(line),
+            rtcp_mux: line.rtcp_mux,
             told_paused: is_paused || held.is_some(),
+            quiet: Vec::new(),
+            quiet_since: if is_paused { Some(GapCause::Paused) } else { held }.map(|cause| (step.now, cause)),
             attempts: 1,
             is_written: false,
         };
-        step.out.orders.push(open_order(recording, &track, line, is_paused));
+        step.out.orders.push(open_order(recording, &track, is_paused, false));
         Some(track)
     }
 
@@ -157,7 +166,6 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&session) else { return false };
         let of_track = |slot: &Slot| slot.track.as_ref().is_some_and(|track| track.no == id.no);
         let Some(index) = session.lines.iter().position(of_track) else { return false };
-        let Some(line) = session.pending.as_ref().and_then(|pending| pending.lines.get(index)) else { return false };
         let Some(track) = session.lines[index].track.as_mut() else { return false };
         if track.attempts >= limits::PORT_ATTEMPTS {
             return false;
@@ -166,7 +174,7 @@ impl Core {
         self.ports.put(std::mem::replace(&mut track.port, port));
         track.attempts += 1;
         if let Some(recording) = self.recordings.get_mut(&id.recording) {
-            step.out.orders.push(open_order(id.recording, track, line, recording.is_paused));
+            step.out.orders.push(open_order(id.recording, track, recording.is_paused, false));
             if let Some(state) = recording.tracks.get_mut(&id.no) {
                 state.port = port;
             }
@@ -175,11 +183,11 @@ impl Core {
     }
 
     fn session_waiting_for(&self, id: TrackId) -> Option<RsId> {
-        let waits = |session: &Session| {
-            session.recording == id.recording
-                && session.pending.as_ref().is_some_and(|pending| pending.waiting.contains(&id.no))
+        let waits = |session: &RsId| {
+            let pending = self.sessions.get(session).and_then(|session| session.pending.as_ref());
+            pending.is_some_and(|pending| pending.waiting.contains(&id.no))
         };
-        self.sessions.iter().find(|(_, session)| waits(session)).map(|(id, _)| *id)
+        self.recordings.get(&id.recording)?.sessions.iter().copied().find(waits)
     }
 
     /// No port for a track of the open offer: turn the offer down. A session that was just being opened is forgotten.
@@ -276,6 +284,7 @@ fn new_recording(
         linger_until: None,
         ended: None,
         warned: BTreeSet::new(),
+        attachments: 0,
         parties: Vec::new(),
         past_parties: Vec::new(),
     }
@@ -295,8 +304,8 @@ pub(crate) fn source(line: &Line) -> MediaSource {
     MediaSource { address: line.address, port: line.port, rtcp: line.rtcp }
 }
 
-pub(crate) fn codecs(line: &Line) -> Vec<Codec> {
-    line.payloads
+pub(crate) fn codecs(payloads: &[Payload]) -> Vec<Codec> {
+    payloads
         .iter()
         .map(|payload| Codec {
             payload_type: payload.payload_type,
@@ -322,16 +331,17 @@ fn local_keys(track: &SlotTrack) -> Option<SrtpKeys> {
     Some(SrtpKeys { suite: remote.suite.clone(), key_salt: key, mki: None })
 }
 
-fn open_order(recording: RecordingId, track: &SlotTrack, line: &Line, is_paused: bool) -> Order {
+pub(crate) fn open_order(recording: RecordingId, track: &SlotTrack, is_paused: bool, joins_late: bool) -> Order {
     Order::OpenTrack(Box::new(OpenTrack {
         track: TrackId { recording, no: track.no },
         port: track.port,
-        source: source(line),
-        rtcp_mux: line.rtcp_mux,
+        source: track.source,
+        rtcp_mux: track.rtcp_mux,
         srtp_remote: track.remote.as_ref().map(remote_keys),
         srtp_local: local_keys(track),
-        codecs: codecs(line),
+        codecs: codecs(&track.payloads),
         paused: if is_paused { Some(GapCause::Paused) } else { track.held },
+        joins_late,
     }))
 }
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{Fact, Party, Personal, RecordingId, RsId, TrackNo};
+use model::{Fact, Party, Personal, RecordingId, RsId, Timestamp, TrackNo};
 use signaling_core::{
-    event::{GenesysCall, Metadata, Offered, Participant, Warning},
+    event::{Attachment, GenesysCall, Metadata, Offered, Participant, Warning},
     siprec::attribution,
 };
 
@@ -32,6 +32,20 @@ impl Core {
         push_pairs(recording, keys, data, step);
         self.learn(id, offered.metadata, offered.warnings, step);
         self.attribute(id, step);
+        self.attach(id, offered.attachments, step);
+    }
+
+    /// Keeps parts that nobody understands with the recording.
+    pub(crate) fn attach(&mut self, id: RsId, attachments: Vec<Attachment>, step: &mut Step<'_>) {
+        let Some(recording) = self.sessions.get(&id).map(|session| session.recording) else { return };
+        for Attachment { content_type, disposition, octets } in attachments {
+            let Some(state) = self.recordings.get_mut(&recording) else { return };
+            state.attachments += 1;
+            if state.attachments > limits::ATTACHMENTS_PER_RECORDING {
+                return self.warn(recording, &Warning::new("too_many_attachments"), step);
+            }
+            step.out.facts.push(Fact::attachment((recording, id), content_type, disposition, &octets));
+        }
     }
 
     /// Metadata and warnings of a message: kept raw, merged, and attributed anew.
@@ -40,8 +54,10 @@ impl Core {
         for warning in &warnings {
             self.warn(recording, warning, step);
         }
-        let Some(metadata) = metadata else { return };
-        let kept = &metadata.raw[..metadata.raw.len().min(limits::RAW_METADATA_OCTETS)];
+        let Some(mut metadata) = metadata else { return };
+        // The fact has it from here on; a live session of 10,000 must not hold it as well.
+        let raw = std::mem::take(&mut metadata.raw);
+        let kept = &raw[..raw.len().min(limits::RAW_METADATA_OCTETS)];
         step.out.facts.push(Fact::metadata(recording, metadata.content_type.clone(), kept));
         push_pairs(recording, metadata.correlation.clone(), metadata.user_data.clone(), step);
         self.remember(id);
@@ -51,6 +67,7 @@ impl Core {
             None => session.metadata = Some(metadata),
         }
         self.attribute(id, step);
+        self.tell_times(id, step);
     }
 
     /// What a session said of its parties stays true when it ends or its metadata is replaced.
@@ -69,7 +86,7 @@ impl Core {
         let Some(state) = self.recordings.get(&recording) else { return };
         let mut warnings = Vec::new();
         let mut parties = state.past_parties.clone();
-        for session in self.sessions.values().filter(|session| session.recording == recording) {
+        for session in state.sessions.iter().filter_map(|id| self.sessions.get(id)) {
             for party in parties_of(session, self.config.genesys_first_line_is_dn, &mut warnings) {
                 join_party(&mut parties, party);
             }
@@ -118,6 +135,10 @@ fn join_party(parties: &mut Vec<Party>, party: Party) {
     known.tracks.dedup();
     known.name = party.name.or(known.name.take());
     known.role = party.role.or(known.role.take());
+    // Who joins again after leaving has not left; who was said to have left stays gone until then.
+    let is_back = party.joined_at.is_some_and(|joined| known.left_at.is_some_and(|left| joined >= left));
+    known.left_at = party.left_at.or(known.left_at.filter(|_| !is_back));
+    known.joined_at = known.joined_at.or(party.joined_at);
 }
 
 fn parties_of(session: &Session, first_line_is_dn: bool, warnings: &mut Vec<Warning>) -> Vec<Party> {
@@ -180,6 +201,8 @@ fn siprec_party(participant: &Participant, tracks: Vec<TrackNo>) -> Party {
         also: aors.cloned().chain(number).map(Personal::new).collect(),
         tracks,
         address: Personal::new(address),
+        joined_at: participant.joined_ns.map(Timestamp::from_nanos),
+        left_at: participant.left_ns.filter(|_| participant.has_left).map(Timestamp::from_nanos),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Which RTP ports are free: even numbers of a range, handed out longest-unused first so that late packets of one call
 //! never meet the next.
 
-use std::{collections::VecDeque, ops::RangeInclusive};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::RangeInclusive,
+};
 
 /// The free ports, oldest first.
 #[derive(Debug)]
@@ -19,6 +22,19 @@ impl PortPool {
     /// The port that has been unused for longest.
     pub fn take(&mut self) -> Option<u16> {
         self.free.pop_front()
+    }
+
+    /// Takes this port out, where it is free. For the few that a crash left in use: it looks through the whole pool.
+    pub fn claim(&mut self, port: u16) -> bool {
+        let found = self.free.iter().position(|free| *free == port);
+        found.is_some_and(|at| self.free.remove(at).is_some())
+    }
+
+    /// Puts these behind all others: calls that a crash cut off may go on sending there, and their sound must not get
+    /// into another recording.
+    pub fn rest(&mut self, ports: &BTreeSet<u16>) {
+        let (resting, ready): (Vec<u16>, Vec<u16>) = self.free.iter().partition(|port| ports.contains(port));
+        self.free = ready.into_iter().chain(resting).collect();
     }
 
     /// Gives a port back.
@@ -47,5 +63,14 @@ mod tests {
         assert_eq!(pool.take(), Some(20_002));
         pool.put(20_002);
         assert_eq!([pool.take(), pool.take(), pool.take()], [Some(20_004), Some(20_002), None]);
+    }
+
+    #[test]
+    fn ports_that_a_crash_left_behind_come_last_and_taken_ones_do_not_come_back() {
+        let mut pool = PortPool::new(20_000..=20_009);
+        assert!(pool.claim(20_004));
+        pool.rest(&BTreeSet::from([20_000, 20_004, 20_006, 40_000]));
+        let order: Vec<u16> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(order, [20_002, 20_008, 20_000, 20_006]);
     }
 }

@@ -29,7 +29,7 @@ impl Core {
         self.retell_pauses(id, step);
         self.note_idle(id, step);
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.pending = Some(Pending { waiting, lines: offer.lines, first: None });
+            session.pending = Some(Pending { waiting, first: None });
         }
         self.answer_when_bound(id, step);
     }
@@ -61,6 +61,7 @@ impl Core {
             }
             (Some(_), false) => {
                 if let Some(track) = slot.track.take() {
+                    slot.closed = Some(track.no);
                     step.out.orders.push(Order::CloseTrack { track: TrackId { recording, no: track.no } });
                 }
             }
@@ -91,10 +92,11 @@ impl Core {
     /// Tells the timeline when every line of a recording fell silent by signaling, and when the first spoke again.
     pub(crate) fn note_idle(&mut self, id: RsId, step: &mut Step<'_>) {
         let Some(recording_id) = self.sessions.get(&id).map(|session| session.recording) else { return };
-        let mut causes = self
+        let Some(recording) = self.recordings.get(&recording_id) else { return };
+        let mut causes = recording
             .sessions
-            .values()
-            .filter(|session| session.recording == recording_id)
+            .iter()
+            .filter_map(|id| self.sessions.get(id))
             .flat_map(|session| &session.lines)
             .filter_map(|slot| slot.track.as_ref())
             .map(|track| track.held);
@@ -152,6 +154,7 @@ impl Core {
 /// What changed on a line that goes on. True when the payload table grew.
 fn retune(recording: model::RecordingId, track: &mut SlotTrack, line: &Line, step: &mut Step<'_>) -> bool {
     track.held = held(&line.state);
+    track.source = source(line);
     let is_rekeyed = line.sdes.is_some() && line.sdes != track.remote;
     if let Some(sdes) = line.sdes.as_ref().filter(|_| is_rekeyed) {
         // Our key lives as long as its suite does (RFC 4568 7.1.4): the peer may keep decrypting what we send.
@@ -162,9 +165,9 @@ fn retune(recording: model::RecordingId, track: &mut SlotTrack, line: &Line, ste
     }
     step.out.orders.push(Order::RetuneTrack(Box::new(RetuneTrack {
         track: TrackId { recording, no: track.no },
-        source: source(line),
+        source: track.source,
         srtp_remote: if is_rekeyed { line.sdes.as_ref().map(remote_keys) } else { None },
-        codecs: codecs(line),
+        codecs: codecs(&line.payloads),
     })));
     let known = |payload: &Payload| track.payloads.iter().any(|other| other.payload_type == payload.payload_type);
     let added: Vec<_> = line.payloads.iter().filter(|payload| !known(payload)).cloned().collect();

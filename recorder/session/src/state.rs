@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{EndCause, GapCause, Party, Receipt, RecordingId, RsId, Secret, Timestamp, TrackNo, TrackTotals};
-use signaling_core::event::{GenesysCall, Line, Metadata, Offered, Payload, Sdes};
+use model::{
+    EndCause, Gap, GapCause, MediaSource, Party, Receipt, RecordingId, RsId, Secret, Timestamp, ToldTimes, TrackNo,
+    TrackTotals,
+};
+use serde::{Deserialize, Serialize};
+use signaling_core::event::{GenesysCall, Metadata, Offered, Payload, Sdes};
 
-/// One recording that is live or waits for its archive.
-#[derive(Debug)]
+use crate::limits;
+
+/// One recording that is live or waits for its archive. What is written down of it survives a crash.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Recording {
     pub(crate) id: RecordingId,
     /// Under which a second leg or a continuation finds it: (record id, CallUUID).
@@ -15,6 +21,7 @@ pub(crate) struct Recording {
     pub(crate) is_opened: bool,
     pub(crate) opened_at: Timestamp,
     pub(crate) sessions: BTreeSet<RsId>,
+    #[serde(skip)]
     pub(crate) tracks: BTreeMap<TrackNo, TrackState>,
     pub(crate) next_track: u16,
     /// Paused by command.
@@ -27,8 +34,11 @@ pub(crate) struct Recording {
     pub(crate) dns: BTreeSet<String>,
     /// No session is left; it ends then unless another leg comes.
     pub(crate) linger_until: Option<Timestamp>,
+    #[serde(skip)]
     pub(crate) ended: Option<(Timestamp, EndCause)>,
     pub(crate) warned: BTreeSet<String>,
+    /// Attachments written down so far.
+    pub(crate) attachments: usize,
     /// As last written down.
     pub(crate) parties: Vec<Party>,
     /// Said by sessions that have ended, or by metadata since replaced.
@@ -38,7 +48,7 @@ pub(crate) struct Recording {
 pub(crate) type JoinKey = (String, Option<String>);
 
 /// What makes two tracks one channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ChannelKey {
     /// The m-line of a session: a re-opened line goes on in its channel.
     Line(RsId, u16),
@@ -49,6 +59,7 @@ pub(crate) enum ChannelKey {
 /// One track of a recording.
 #[derive(Debug)]
 pub(crate) struct TrackState {
+    /// To be given back; 0 when there is none to give.
     pub(crate) port: u16,
     pub(crate) totals: Option<Box<TrackTotals>>,
     pub(crate) receipt: Option<Receipt>,
@@ -57,7 +68,7 @@ pub(crate) struct TrackState {
 }
 
 /// One recording session.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) recording: RecordingId,
     pub(crate) call_id: String,
@@ -66,25 +77,41 @@ pub(crate) struct Session {
     /// Merged over all documents of the session.
     pub(crate) metadata: Option<Metadata>,
     pub(crate) lines: Vec<Slot>,
+    /// What its metadata says of times, as last written down.
+    pub(crate) times: ToldTimes,
     /// The offer that waits for ports.
+    #[serde(skip)]
     pub(crate) pending: Option<Pending>,
 }
 
 /// One m-line of a session.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) label: Option<String>,
     pub(crate) track: Option<SlotTrack>,
+    /// The track that it fed before it was closed: metadata may tell later when and why.
+    pub(crate) closed: Option<TrackNo>,
+}
+
+impl Slot {
+    /// The track that keeps, or last kept, what came on the line.
+    pub(crate) fn track_no(&self) -> Option<TrackNo> {
+        self.track.as_ref().map(|track| track.no).or(self.closed)
+    }
 }
 
 /// The track that an m-line feeds now.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SlotTrack {
     pub(crate) no: TrackNo,
     pub(crate) port: u16,
     pub(crate) channel: u8,
     pub(crate) opened_at: Timestamp,
+    /// Where its media is expected from.
+    pub(crate) source: MediaSource,
+    pub(crate) rtcp_mux: bool,
     /// Our key, for the life of the track.
+    #[serde(with = "key")]
     pub(crate) local_key: Option<Secret>,
     pub(crate) remote: Option<Sdes>,
     pub(crate) payloads: Vec<Payload>,
@@ -92,18 +119,45 @@ pub(crate) struct SlotTrack {
     pub(crate) held: Option<GapCause>,
     /// What the capture was last told.
     pub(crate) told_paused: bool,
+    /// Spans in which nothing was kept on purpose, and the one that goes on: what capture knows of them dies with it.
+    pub(crate) quiet: Vec<Gap>,
+    pub(crate) quiet_since: Option<(Timestamp, GapCause)>,
     /// Ports tried so far.
     pub(crate) attempts: u8,
     /// `TrackOpened` was written.
     pub(crate) is_written: bool,
 }
 
+impl SlotTrack {
+    /// The span without sound ends here. At the bound the last one is prolonged: coarser, never rosier.
+    pub(crate) fn note_quiet(&mut self, to: Timestamp) {
+        let Some((from, cause)) = self.quiet_since.take() else { return };
+        let is_full = self.quiet.len() >= limits::QUIET_SPANS;
+        match self.quiet.last_mut() {
+            Some(last) if is_full => last.to = to,
+            _ => self.quiet.push(Gap { from, to, cause }),
+        }
+    }
+}
+
 /// An offer whose new tracks wait for their ports.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) waiting: BTreeSet<TrackNo>,
-    /// Its m-lines.
-    pub(crate) lines: Vec<Line>,
     /// The INVITE that began the session; `None` for a re-offer.
     pub(crate) first: Option<Box<Offered>>,
+}
+
+/// A key in the state that is sealed as a whole; nowhere else is a key written.
+mod key {
+    use model::Secret;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        key.as_ref().map(Secret::reveal).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<Vec<u8>>::deserialize(deserializer)?.map(Secret::new))
+    }
 }

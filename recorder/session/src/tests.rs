@@ -1,14 +1,17 @@
 //! Journeys through the core with simulated time: assertions are on facts and orders, never on its inside.
 
+mod index;
+mod restore;
+
 use std::collections::BTreeMap;
 
 use model::{
-    Actor, Command, CommandError, CommandKind, EndCause, Entropy, Fact, GapCause, LineGrant, Order, Party, Receipt,
-    RecordingId, Report, Timestamp, TrackCounters, TrackId, TrackTotals,
+    Actor, Command, CommandError, CommandKind, EndCause, Entropy, Fact, Gap, GapCause, LineGrant, Order, Party,
+    Receipt, RecordingId, Report, Timestamp, TrackCounters, TrackId, TrackTotals,
 };
 use signaling_core::event::{
-    DialogId, Ended, Event, GenesysCall, Line, LineState, Metadata, MetadataStream, Offer, Offered, Participant,
-    Payload, Peer, Sdes, Transport,
+    Attachment, CommunicationSession, DialogId, Ended, Event, GenesysCall, Line, LineState, Metadata, MetadataStream,
+    Offer, Offered, Participant, Payload, Peer, Sdes, Transport,
 };
 
 use crate::{Config, Core, Finished, Input, Output};
@@ -18,6 +21,17 @@ impl Entropy for Counting {
     fn fill(&mut self, buffer: &mut [u8]) {
         self.0 = self.0.wrapping_add(1);
         buffer.fill(self.0);
+    }
+}
+
+fn config() -> Config {
+    Config {
+        ports: 20_000..=20_019,
+        pair_linger_ms: 3_000,
+        resume_wait_ms: 30_000,
+        resume_held_wait_ms: 600_000,
+        max_live: 4,
+        genesys_first_line_is_dn: true,
     }
 }
 
@@ -35,10 +49,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let config =
-            Config { ports: 20_000..=20_019, pair_linger_ms: 3_000, max_live: 4, genesys_first_line_is_dn: true };
         Self {
-            core: Core::new(config),
+            core: Core::new(config()),
             now: Timestamp::from_millis(1_000_000),
             entropy: Counting(0),
             facts: Vec::new(),
@@ -158,6 +170,7 @@ fn offered(dialog: u64, offer: Offer) -> Box<Offered> {
         offer,
         genesys: None,
         metadata: None,
+        attachments: Vec::new(),
         correlation: BTreeMap::new(),
         warnings: Vec::new(),
     })
@@ -187,7 +200,11 @@ fn metadata() -> Metadata {
         sends: Some(vec![sends.into()]),
         ..Participant::default()
     };
-    let stream = |id: &str, label: &str| MetadataStream { id: id.into(), label: Some(label.into()), session_id: None };
+    let stream = |id: &str, label: &str| MetadataStream {
+        id: id.into(),
+        label: Some(label.into()),
+        ..MetadataStream::default()
+    };
     Metadata {
         complete: true,
         session_id: Some("S".into()),
@@ -432,8 +449,105 @@ fn a_full_disk_a_full_node_and_a_draining_one_refuse_with_503() {
     }
     world.feed(Input::Signal(Event::Offered(offered(5, Offer { lines: Vec::new() }))));
     assert!(refused(&world));
+    // Half a call is no call: with one port left another node may still keep both sides.
+    let mut world = World { core: Core::new(Config { ports: 20_000..=20_003, ..config() }), ..World::new() };
+    world.feed(leg(1, "7001"));
+    assert!(!refused(&world));
+    world.feed(leg(2, "7002"));
+    assert!(!refused(&world), "the last port");
+    world.feed(leg(3, "7003"));
+    assert!(refused(&world));
     let mut world = World::new();
     world.feed(Input::Drain);
     world.feed(leg(1, "7001"));
     assert!(refused(&world));
+}
+
+fn told(world: &World) -> Vec<model::ToldTimes> {
+    let times = |fact: &Fact| match fact {
+        Fact::TimesTold { times, .. } => Some(times.clone()),
+        _ => None,
+    };
+    world.facts.iter().filter_map(times).collect()
+}
+
+/// A partial document about the agent alone.
+fn about_agent(update: Participant) -> Metadata {
+    Metadata { participants: vec![Participant { id: "agent".into(), ..update }], ..Metadata::default() }
+}
+
+#[test]
+fn who_leaves_with_a_line_keeps_the_track_and_its_stream_is_closed_then() {
+    let mut world = World::new();
+    let session = CommunicationSession { id: "S".into(), started_ns: Some(5), stopped_ns: None };
+    let mut first = Metadata { sessions: vec![session.clone()], ..metadata() };
+    first.participants.iter_mut().for_each(|participant| participant.joined_ns = Some(5));
+    let offer = Offered { metadata: Some(first), ..*offered(1, two(LineState::Active)) };
+    world.feed(Input::Signal(Event::Offered(Box::new(offer))));
+    assert_eq!(told(&world).len(), 1);
+    assert_eq!(world.parties()[1].joined_at, Some(Timestamp::from_nanos(5)));
+    assert_eq!(world.parties()[1].left_at, None);
+
+    let left = Participant { has_left: true, left_ns: Some(7), ..Participant::default() };
+    let mut lines = two(LineState::Active);
+    lines.lines[1].state = LineState::Removed;
+    let metadata = Some(about_agent(left));
+    world.feed(Input::Signal(Event::Reoffered { dialog: DialogId(1), offer: lines, metadata, warnings: Vec::new() }));
+    let parties = world.parties();
+    let agent = parties.iter().find(|party| party.address.reveal() == "sip:+2@x").expect("the agent is still known");
+    assert_eq!((agent.left_at, agent.tracks.len()), (Some(Timestamp::from_nanos(7)), 1));
+    let closed = model::TrackTimes { track: agent.tracks[0], from: None, to: Some(Timestamp::from_nanos(7)) };
+    assert_eq!(told(&world)[0].tracks, [closed]);
+
+    let stopped = CommunicationSession { stopped_ns: Some(9), started_ns: None, ..session };
+    let last = Metadata { sessions: vec![stopped], ..Metadata::default() };
+    let ended = Event::Ended { dialog: DialogId(1), cause: Ended::Bye, reason: None, metadata: Some(last) };
+    world.feed(Input::Signal(ended));
+    let times = told(&world).pop().expect("the stop is told");
+    assert_eq!((times.started_at, times.stopped_at), (Some(Timestamp::from_nanos(5)), Some(Timestamp::from_nanos(9))));
+    assert_eq!(times.tracks.iter().filter_map(|track| track.to).map(Timestamp::nanos).collect::<Vec<_>>(), [9, 7]);
+}
+
+#[test]
+fn who_comes_back_has_not_left() {
+    let mut world = World::new();
+    let offer = Offered { metadata: Some(metadata()), ..*offered(1, two(LineState::Active)) };
+    world.feed(Input::Signal(Event::Offered(Box::new(offer))));
+    let mut left_at = Vec::new();
+    for update in [
+        Participant { has_left: true, left_ns: Some(7), ..Participant::default() },
+        // Says nothing of its presence.
+        Participant { aors: vec!["sip:+2@x".into(), "tel:+2".into()], ..Participant::default() },
+        Participant { has_joined: true, joined_ns: Some(8), ..Participant::default() },
+    ] {
+        let (dialog, metadata) = (DialogId(1), about_agent(update));
+        world.feed(Input::Signal(Event::MetadataReceived { dialog, metadata, warnings: Vec::new() }));
+        let agent = |party: &&Party| party.address.reveal() == "sip:+2@x";
+        left_at.push(world.parties().iter().find(agent).map(|party| party.left_at.map(Timestamp::nanos)));
+    }
+    assert_eq!((left_at[0], left_at[2]), (Some(Some(7)), Some(None)));
+    assert!(left_at[1] != Some(None), "still gone: {left_at:?}");
+}
+
+#[test]
+fn attachments_are_kept_up_to_the_bound_and_told_once_beyond_it() {
+    let mut world = World::new();
+    let attachment = || Attachment { content_type: "application/gtd".into(), disposition: None, octets: vec![7; 9] };
+    let offer = Offered { attachments: vec![attachment()], ..*offered(1, two(LineState::Active)) };
+    world.feed(Input::Signal(Event::Offered(Box::new(offer))));
+    let kept =
+        |world: &World| world.facts.iter().filter(|fact| matches!(fact, Fact::AttachmentReceived { .. })).count();
+    let opened = world.facts.iter().position(|fact| matches!(fact, Fact::RecordingOpened(_)));
+    let first = world.facts.iter().position(|fact| matches!(fact, Fact::AttachmentReceived { .. }));
+    assert!(opened.is_some() && opened < first, "facts of a recording follow its beginning");
+    let mut all = kept(&world);
+    let mut warnings = 0;
+    for _ in 0..40 {
+        let attachments = vec![attachment()];
+        let parts = Event::PartsReceived { dialog: DialogId(1), attachments, warnings: Vec::new() };
+        world.feed(Input::Signal(parts));
+        all += kept(&world);
+        warnings += world.facts.iter().filter(|fact| matches!(fact, Fact::WarningRaised { .. })).count();
+    }
+    assert_eq!((all, warnings), (crate::limits::ATTACHMENTS_PER_RECORDING, 1));
 }

@@ -1,9 +1,9 @@
 //! From sealed chunks to sealed objects: two passes over the spool, the first to survey, the second to render WAV, MP3
 //! and peaks side by side. Memory does not grow with the length of the call.
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{cell::RefCell, collections::HashMap, io, path::PathBuf};
 
-use crypto::seal::{ChunkKey, DataKey};
+use crypto::seal::{ChunkHeader, ChunkKey, DataKey};
 use media::{
     chunk, mp3,
     peaks::PeaksWriter,
@@ -45,15 +45,24 @@ pub(crate) fn stage(view: RecordingView, spool: &Spool, key: &DataKey, folder: P
     }
     std::fs::create_dir_all(&folder)?;
     let source = Source::new(&view, spool, key);
-    let mut survey = Survey::new(&specs(&view));
+    let survey = RefCell::new(Survey::new(&specs(&view)));
     let mut tracks = SealedWriter::copying(&folder, TRACKS)?;
-    source.packets(|octets| tracks.write(octets), |track, at, packet| survey.packet(track, at, packet))?;
-    let plan = survey.finish();
+    let mut missing = Missing::default();
+    source.packets(
+        |header, track, octets| {
+            if let Some((from, to)) = missing.before(header) {
+                survey.borrow_mut().dropped(track, from, to);
+            }
+            tracks.write(octets)
+        },
+        |track, at, packet| survey.borrow_mut().packet(track, at, packet),
+    )?;
+    let plan = survey.into_inner().finish();
     let name = |part: &str| names::object(view.id, view.started_at, part);
     let mut objects = vec![tracks.finish("tracks", name(TRACKS))?];
     objects.extend(render(&view, &source, &plan, key, &folder)?);
 
-    let finished = summary(&plan, &objects);
+    let finished = summary(&view, &plan, &objects);
     let mut manifest = SealedWriter::sealing(&folder, MANIFEST, key, view.id)?;
     manifest.write(&Manifest::new(&said(&view, &finished), finished.objects.clone()).encode())?;
     objects.push(manifest.finish("manifest", name(MANIFEST))?);
@@ -98,7 +107,7 @@ fn render(
         fault: None,
     };
     let mut renderer = Renderer::new(plan);
-    source.packets(|_| Ok(()), |track, at, packet| renderer.packet(track, at, packet, &mut sink))?;
+    source.packets(|_, _, _| Ok(()), |track, at, packet| renderer.packet(track, at, packet, &mut sink))?;
     renderer.finish(&mut sink);
     let Outputs { wav, mut mp3, encoder, peaks, mut encoded, fault } = sink;
     if let Some(fault) = fault {
@@ -112,8 +121,13 @@ fn render(
     Ok(vec![wav.finish("wav", name(WAV))?, mp3.finish("mp3", name(MP3))?, lanes.finish("peaks", name(PEAKS))?])
 }
 
-fn summary(plan: &Plan, objects: &[StagedObject]) -> Finished {
-    let losses = |gaps: &[Gap]| gaps.iter().filter(|gap| gap.cause == GapCause::Loss).copied().collect();
+fn summary(view: &RecordingView, plan: &Plan, objects: &[StagedObject]) -> Finished {
+    // What the view knows already stays as it is; losses are told anew each time.
+    let is_known = |no: u16, gap: &Gap| {
+        let track = view.tracks.iter().find(|track| track.no.0 == no);
+        gap.cause != GapCause::Loss && track.is_some_and(|track| track.gaps.contains(gap))
+    };
+    let found = |no: u16, gaps: &[Gap]| gaps.iter().filter(|gap| !is_known(no, gap)).copied().collect();
     Finished {
         objects: objects.iter().map(|staged| staged.object.clone()).collect(),
         duration_ms: plan.duration_ms(),
@@ -122,7 +136,9 @@ fn summary(plan: &Plan, objects: &[StagedObject]) -> Finished {
         tracks: plan
             .tracks
             .iter()
-            .map(|track| (TrackNo(track.no), track.counters.received, track.counters.lost, losses(&track.gaps)))
+            .map(|track| {
+                (TrackNo(track.no), track.counters.received, track.counters.lost, found(track.no, &track.gaps))
+            })
             .collect(),
     }
 }
@@ -181,12 +197,11 @@ impl<'a> Source<'a> {
 
     fn packets(
         &self,
-        mut sealed: impl FnMut(&[u8]) -> io::Result<()>,
+        mut sealed: impl FnMut(&ChunkHeader, usize, &[u8]) -> io::Result<()>,
         mut each: impl FnMut(usize, u64, &[u8]),
     ) -> io::Result<()> {
         let Some(mut reader) = self.reader()? else { return Ok(()) };
         while let Some((_, octets)) = reader.next_chunk().map_err(fault)? {
-            sealed(octets)?;
             let opened = self.key.open(octets).map_err(|error| {
                 io::Error::new(
                     io::ErrorKind::InvalidData,
@@ -196,13 +211,31 @@ impl<'a> Source<'a> {
             if opened.header.recording != *self.recording.as_bytes() {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a chunk of another recording in the spool"));
             }
-            let Some(&index) = self.index.get(&opened.header.track) else { continue };
+            let index = self.index.get(&opened.header.track).copied();
+            sealed(&opened.header, index.unwrap_or(usize::MAX), octets)?;
+            let Some(index) = index else { continue };
             for packet in chunk::packets(&opened.plain) {
                 let (at, packet) = packet.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                 each(index, at, packet);
             }
         }
         Ok(())
+    }
+}
+
+/// Chunks are numbered: a number that is missing was sealed and then not taken by the disk.
+#[derive(Default)]
+struct Missing {
+    /// The next number of each track, and the arrival of the last packet before it.
+    next: HashMap<u16, (u32, u64)>,
+}
+
+impl Missing {
+    /// The span of arrivals that is missing before this chunk, if any is.
+    fn before(&mut self, header: &ChunkHeader) -> Option<(u64, u64)> {
+        let before = self.next.insert(header.track, (header.number.saturating_add(1), header.last_nanos));
+        let (expected, from) = before.unwrap_or((0, 0));
+        (header.number > expected).then_some((from, header.first_nanos))
     }
 }
 

@@ -7,16 +7,18 @@ use crypto::tls::TlsMaterial;
 use custody::{TlsPaths, self_signed};
 use ops::health::{Health, HealthServer};
 use prometheus::Registry;
-use signaling::{Signaling, SignalingParts};
+use signaling::{Revival, Signaling, SignalingParts};
 use signaling_core::{
+    endpoint::DialogState,
     event::{Command, Event},
     negotiate::{Policy, SdesOverClear},
 };
+use storage::Spool;
 use storage_core::ports::Playback;
 use tokio::sync::mpsc;
 
 use super::{House, shells};
-use crate::{config::Config, control::Desk, fault::Fault};
+use crate::{config::Config, control::Desk, current::Current, fault::Fault, session_thread::Mailbox, states::States};
 
 pub(crate) async fn open_health(
     config: &Config,
@@ -30,9 +32,13 @@ pub(crate) async fn open_health(
     served.map(Some).map_err(|error| Fault::Usage(error.to_string()))
 }
 
-pub(crate) fn start_capture(house: &House<'_>) -> Result<Arc<Capture>, Fault> {
-    let sink = house.spool.sink();
-    let capture = Capture::start(&house.config.media, sink, shells::reports(&house.mailbox), &house.registry);
+pub(crate) fn start_capture(
+    config: &Config,
+    spool: &Spool,
+    mailbox: &Mailbox,
+    registry: &Registry,
+) -> Result<Arc<Capture>, Fault> {
+    let capture = Capture::start(&config.media, spool.sink(), shells::reports(mailbox), registry);
     capture.map(Arc::new).map_err(|error| Fault::Failed(error.to_string()))
 }
 
@@ -40,6 +46,8 @@ pub(crate) fn session_config(config: &Config) -> session::Config {
     session::Config {
         ports: config.media.ports.first..=config.media.ports.last,
         pair_linger_ms: config.session.pair_linger_ms,
+        resume_wait_ms: config.session.resume_wait_s.saturating_mul(1_000),
+        resume_held_wait_ms: config.session.resume_held_wait_s.saturating_mul(1_000),
         max_live: config.session.max_live,
         genesys_first_line_is_dn: config.session.genesys_first_line_is_dn,
     }
@@ -82,9 +90,15 @@ pub(crate) async fn start_signaling(
     house: &House<'_>,
     events: mpsc::Sender<Event>,
     commands: mpsc::Receiver<Command>,
+    revival: (Vec<DialogState>, States),
 ) -> Result<Signaling, Fault> {
     let sip = &house.config.sip;
     let material = material(house.config, sip.cert.as_ref(), sip.key.as_ref(), sip.client_ca.as_ref())?;
+    // A peer that came over TLS and whose connection is gone is called only where its certificate can be judged.
+    let roots = material.client_ca_pem.clone().map(crypto::tls::Trust::Roots);
+    let dial = roots.map(|roots| crypto::tls::client_config(roots, Some(material.clone()))).transpose();
+    let dial = dial.map_err(|error| Fault::key("sip.client_ca", error))?;
+    let (dialogs, states) = revival;
     let tls = crypto::tls::server_config(material, &[]).map_err(|error| Fault::key("sip.cert", error))?;
     let parts = SignalingParts {
         config: sip.clone(),
@@ -93,6 +107,7 @@ pub(crate) async fn start_signaling(
         peers: peers(house.config)?,
         events,
         commands,
+        revival: Revival { dialogs, keep: Some(Box::new(move |state| states.dialog(state))), tls: dial },
         registry: house.registry.clone(),
     };
     Signaling::start(parts).await.map_err(|error| Fault::Usage(error.to_string()))
@@ -122,7 +137,7 @@ pub(crate) async fn start_api(
     let parts = api::ApiParts {
         config: http,
         tls,
-        catalog: Arc::clone(&house.catalog),
+        catalog: Arc::new(Current::new(Arc::clone(&house.catalog), Arc::clone(&house.written))),
         playback,
         control: Arc::clone(&desk) as Arc<dyn api::ports::Control>,
         audit: desk,

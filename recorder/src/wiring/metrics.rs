@@ -1,7 +1,11 @@
 //! The metrics of the session core: live recordings, results, what waits for the archive.
 
+use std::cell::Cell;
+
 use model::Fact;
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::life;
 
 /// Registered once.
 pub(crate) struct Metrics {
@@ -9,6 +13,9 @@ pub(crate) struct Metrics {
     archive_pending: IntGauge,
     free_ports: IntGauge,
     recordings: IntCounterVec,
+    clock_step: Gauge,
+    /// The last step of the wall clock that was told, in nanoseconds.
+    step_told: Cell<i64>,
 }
 
 impl Metrics {
@@ -26,7 +33,12 @@ impl Metrics {
         for result in ["archived", "failed", "refused", "interrupted"] {
             recordings.with_label_values(&[result]);
         }
+        let help = "How far the wall clock was set away from the clock of what is live.";
+        let clock_step = Gauge::new("recorder_clock_step_seconds", help)?;
+        registry.register(Box::new(clock_step.clone()))?;
         Ok(Self {
+            clock_step,
+            step_told: Cell::new(0),
             live: gauge("recorder_recordings_live", "Recordings that sessions feed now.")?,
             archive_pending: gauge("recorder_archive_pending", "Recordings ended and not yet in the archive.")?,
             free_ports: gauge("recorder_ports_free", "RTP ports left for new tracks.")?,
@@ -35,6 +47,8 @@ impl Metrics {
     }
 
     pub(crate) fn observe(&self, stats: session::Stats, pending: i64, facts: &[Fact]) {
+        self.step_told.set(life::watch_clock(stats.live == 0 && stats.pending == 0, self.step_told.get()));
+        self.clock_step.set(self.step_told.get() as f64 / 1e9);
         self.live.set(stats.live as i64);
         // Between the end of its sessions and the last receipt of its tracks a recording is pending as well.
         self.archive_pending.set(pending.max(stats.pending as i64));

@@ -7,7 +7,7 @@ use custody::{FileCustodian, SystemEntropy};
 use model::{Entropy, Receipt};
 use prometheus::Registry;
 use session::Input;
-use storage::{KeyStore, Ledger, LedgerError, LedgerReader, Recovered, Spool};
+use storage::{Disk, KeyStore, Ledger, LedgerError, LedgerReader, Recovered, Spool};
 use storage_core::ports::{Archive, Catalog, ReceiptSink};
 
 use super::House;
@@ -45,18 +45,18 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, Fault> {
     Ok(Keyring::reading(Arc::new(custodian)))
 }
 
-pub(crate) fn keys(config: &Config) -> Result<(FileCustodian, Keyring), Fault> {
+pub(crate) fn keys(config: &Config, disk: &Disk) -> Result<(FileCustodian, Keyring), Fault> {
     let (custodian, is_new) = custodian(config)?;
     if is_new {
         tracing::warn!(path = %config.master_key().display(), "a master key was made: keep a copy of it apart, without it nothing can be heard");
     }
     let (for_wraps, _) = self::custodian(config)?;
-    let store = KeyStore::open(&config.data_dir).map_err(|error| Fault::key("data_dir", error))?;
+    let store = KeyStore::open_on(disk, &config.data_dir).map_err(|error| Fault::key("data_dir", error))?;
     Ok((custodian, Keyring::new(Arc::new(for_wraps), store)))
 }
 
-pub(crate) fn ledger(config: &Config, custodian: &FileCustodian) -> Result<(Ledger, Recovered), Fault> {
-    let opened = Ledger::open(&config.data_dir, signer(custodian), life::now());
+pub(crate) fn ledger(config: &Config, custodian: &FileCustodian, disk: &Disk) -> Result<(Ledger, Recovered), Fault> {
+    let opened = Ledger::open_on(disk, &config.data_dir, signer(custodian), life::now());
     let (ledger, recovered) = opened.map_err(|error| match error {
         LedgerError::InUse(_) => Fault::key("data_dir", error),
         error => Fault::Failed(error.to_string()),
@@ -79,9 +79,9 @@ impl ReceiptSink for Receipts {
     }
 }
 
-pub(crate) fn spool(config: &Config, mailbox: &Mailbox, registry: &Registry) -> Result<Arc<Spool>, Fault> {
+pub(crate) fn spool(config: &Config, mailbox: &Mailbox, registry: &Registry, disk: &Disk) -> Result<Arc<Spool>, Fault> {
     let receipts = Arc::new(Receipts(mailbox.clone()));
-    let spool = Spool::open(&config.spool.dir(&config.data_dir), &config.spool, receipts, registry);
+    let spool = Spool::open_on(disk, &config.spool.dir(&config.data_dir), &config.spool, receipts, registry);
     spool.map(Arc::new).map_err(|error| Fault::Usage(error.to_string()))
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn catalog(config: &Config) -> Result<Arc<dyn Catalog>, Fault> {
 pub(crate) fn follow(house: &House<'_>) {
     let reader = LedgerReader::open(&house.config.data_dir);
     let follower = storage::Follower::new(reader, Arc::clone(&house.catalog), &house.registry);
-    tokio::spawn(follower.run(Arc::clone(&house.committed)));
+    house.background.spawn(follower.run(Arc::clone(&house.committed)));
 }
 
 /// What a section can say of itself without being started.

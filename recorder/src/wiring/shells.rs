@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
         mpsc::Receiver,
     },
     thread::JoinHandle,
 };
 
 use capture::Capture;
-use model::{Fact, OpenTrack, Order, Report};
+use model::{Fact, OpenTrack, Order, Report, RsId, Secret};
 use session::Input;
 use signaling_core::event::{Command, Event};
 use storage::{Ledger, Spool};
@@ -23,6 +23,7 @@ use crate::{
     finish::Finisher,
     keyring::Keyring,
     session_thread::{Mail, Mailbox, SessionThread, Shells},
+    states::States,
     translate,
 };
 
@@ -35,7 +36,9 @@ pub(crate) struct RealShells {
     keyring: Keyring,
     mailbox: Mailbox,
     committed: Arc<Notify>,
+    written: Arc<AtomicU64>,
     pending: Arc<AtomicI64>,
+    states: States,
     metrics: Metrics,
 }
 
@@ -45,6 +48,7 @@ impl RealShells {
         capture: Arc<Capture>,
         commands: mpsc::Sender<Command>,
         finisher: Finisher,
+        states: States,
     ) -> Result<Self, Fault> {
         Ok(Self {
             capture,
@@ -54,21 +58,11 @@ impl RealShells {
             keyring: house.keyring.clone(),
             mailbox: house.mailbox.clone(),
             committed: Arc::clone(&house.committed),
+            written: Arc::clone(&house.written),
             pending: Arc::clone(&house.pending),
+            states,
             metrics: Metrics::register(&house.registry).map_err(|error| Fault::Failed(error.to_string()))?,
         })
-    }
-
-    fn open_track(&self, order: OpenTrack) {
-        let track = order.track;
-        match self.keyring.make(track.recording) {
-            Ok(key) => self.capture.open(order, Arc::new(key.chunk_key(track.recording.as_bytes()))),
-            Err(error) => {
-                let cause = format!("no key: {error}");
-                let report = Report::TrackRefused { track, cause };
-                self.mailbox.try_send(Mail::Input(Box::new(Input::Capture(report))));
-            }
-        }
     }
 
     fn free(&self, recording: model::RecordingId) {
@@ -89,7 +83,7 @@ impl Shells for RealShells {
             Err(order) => order,
         };
         match order {
-            Order::OpenTrack(order) => self.open_track(*order),
+            Order::OpenTrack(order) => open_track(*order, &self.capture, &self.keyring, &self.mailbox),
             Order::RetuneTrack(order) => self.capture.retune(*order),
             Order::PauseTrack { track, cause } => self.capture.pause(track, cause),
             Order::ResumeTrack { track } => self.capture.resume(track),
@@ -109,8 +103,29 @@ impl Shells for RealShells {
         self.metrics.observe(stats, self.pending.load(Ordering::Relaxed), facts);
     }
 
-    fn committed(&mut self) {
+    fn committed(&mut self, last: u64) {
+        self.written.store(last, Ordering::Release);
         self.committed.notify_one();
+    }
+
+    fn keep_state(&mut self, recording: model::RecordingId, state: Option<(Vec<RsId>, Secret)>) {
+        match state {
+            Some((sessions, state)) => self.states.recording(recording, sessions, state),
+            None => self.states.over(recording),
+        }
+    }
+}
+
+/// Binds the ports of a track, under the key of its recording.
+pub(crate) fn open_track(order: OpenTrack, capture: &Capture, keyring: &Keyring, mailbox: &Mailbox) {
+    let track = order.track;
+    match keyring.make(track.recording) {
+        Ok(key) => capture.open(order, Arc::new(key.chunk_key(track.recording.as_bytes()))),
+        Err(error) => {
+            let cause = format!("no key: {error}");
+            let report = Report::TrackRefused { track, cause };
+            mailbox.try_send(Mail::Input(Box::new(Input::Capture(report))));
+        }
     }
 }
 

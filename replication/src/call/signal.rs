@@ -1,6 +1,6 @@
 //! Signaling of a call: one connection to the recorder, dialogs on it, as little of it as a call needs.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use crypto::tls;
 use signaling::client::{Call, ClientError, ClientHandle, Target};
@@ -53,6 +53,8 @@ pub(crate) struct Dialog {
 
 /// The session timer we ask for (RFC 4028 4): its default.
 const SESSION_EXPIRES_S: u32 = 1800;
+/// A recorder that restarts takes its calls up again; for so long a lost connection to it is made anew.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// User-Agent.
 const PRODUCT: &str = concat!("replicator/", env!("CARGO_PKG_VERSION"));
 
@@ -65,7 +67,8 @@ impl Connection {
             server_name: spec.target.host.clone(),
             bind: None,
         };
-        let handle = ClientHandle::connect(target, tls_config(spec)?, PRODUCT).await.map_err(failed)?;
+        let handle =
+            ClientHandle::connect_patiently(target, tls_config(spec)?, PRODUCT, PATIENCE).await.map_err(failed)?;
         let scheme = if spec.transport == Transport::Tls { "sips" } else { "sip" };
         let user = match spec.profile {
             Profile::Rfc7866 => "srs",
@@ -142,14 +145,16 @@ impl Dialog {
     }
 }
 
-async fn resolve(spec: &CallSpec) -> Result<SocketAddr, CallError> {
+/// The address of the recorder.
+pub(crate) async fn resolve(spec: &CallSpec) -> Result<SocketAddr, CallError> {
     let host = spec.target.host.as_str();
     let unknown = |cause: &dyn std::fmt::Display| CallError::Unreachable(format!("{host}: {cause}"));
     let mut addresses = tokio::net::lookup_host((host, spec.port())).await.map_err(|cause| unknown(&cause))?;
     addresses.next().ok_or_else(|| unknown(&"no address"))
 }
 
-fn tls_config(spec: &CallSpec) -> Result<Option<Arc<rustls::ClientConfig>>, CallError> {
+/// What TLS believes; none for the other transports.
+pub(crate) fn tls_config(spec: &CallSpec) -> Result<Option<Arc<rustls::ClientConfig>>, CallError> {
     if spec.transport != Transport::Tls {
         return Ok(None);
     }

@@ -46,9 +46,18 @@ pub struct LoadArgs {
     /// Packets of a stream sent at once: 5 every 100 ms is cheap, 1 is paced
     #[arg(long, default_value_t = 5)]
     burst: u32,
-    /// One SRTP key for all calls: each packet is encrypted once. Tests only
+    /// One SSRC and SRTP key a side for all calls: each packet is encrypted once. Tests only
     #[arg(long)]
     shared_key: bool,
+    /// Offer rtcp-mux: half as many sockets at the recorder
+    #[arg(long)]
+    rtcp_mux: bool,
+    /// No sound: set sessions up, hold them for the duration, end them; measures signaling
+    #[arg(long)]
+    setup_only: bool,
+    /// Connections (UDP: ports) that the sessions of --setup-only are spread over
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    connections: u32,
 }
 
 /// Parses the arguments of the process, runs the command and says how it went.
@@ -77,10 +86,11 @@ async fn run(command: Command) -> Result<bool, CallError> {
             Ok(report.ok)
         }
         Command::Load(args) => {
-            let LoadArgs { options, calls, rate, burst, shared_key } = *args;
+            let LoadArgs { options, calls, rate, burst, shared_key, rtcp_mux, setup_only, connections } = *args;
             let options = resolve::with_config(options)?;
             let call = resolve::call_spec(&options)?;
-            let report = load::run(LoadSpec { call, calls, rate, burst, shared_key }).await?;
+            let spec = LoadSpec { call, calls, rate, burst, shared_key, rtcp_mux };
+            let report = if setup_only { load::set_up(spec, connections).await? } else { load::run(spec).await? };
             print::load(&report, options.json);
             Ok(report.failed == 0 && report.send_errors == 0)
         }

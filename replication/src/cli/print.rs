@@ -52,6 +52,13 @@ pub(super) fn load(report: &LoadReport, is_json: bool) {
     println!("calls failed    {}", report.failed);
     println!("set-up p50      {:.1} ms", report.setup_p50_ms);
     println!("set-up p99      {:.1} ms", report.setup_p99_ms);
+    println!("set-up max      {:.1} ms", report.setup_max_ms);
+    println!("set-ups         {:.0} a second", report.setup_per_s);
+    println!("100 Trying p99  {:.1} ms", report.trying_p99_ms);
+    println!(
+        "refused 503     {} ({} with Retry-After), p99 {:.1} ms, max {:.1} ms",
+        report.busy, report.busy_retry_after, report.busy_p99_ms, report.busy_max_ms
+    );
     println!("packets sent    {}", report.packets);
     println!("send errors     {}", report.send_errors);
     println!("sender behind   {} ms at worst", report.behind_ms);

@@ -174,7 +174,7 @@ async fn a_leg_gap_lets_the_first_leg_run_ahead_on_one_timeline() {
 async fn a_load_sends_every_packet_of_every_call() {
     let recorder = Recorder::start(Manner::Kind).await;
     let secure = CallSpec { srtp: Some(Suite::AesCm128Sha1_80), ..recorder.call(Transport::Tls) };
-    let own_keys = LoadSpec { call: secure, calls: 4, rate: 40.0, burst: 5, shared_key: false };
+    let own_keys = LoadSpec { call: secure, calls: 4, rate: 40.0, burst: 5, shared_key: false, rtcp_mux: false };
     let shared = LoadSpec { shared_key: true, ..own_keys.clone() };
     let plain = LoadSpec { call: recorder.call(Transport::Udp), burst: 1, ..own_keys.clone() };
     let calls = own_keys.call.clone();
@@ -194,9 +194,49 @@ async fn a_load_sends_every_packet_of_every_call() {
 #[tokio::test]
 async fn a_load_on_a_full_recorder_counts_its_refusals() {
     let recorder = Recorder::start(Manner::Full).await;
-    let spec = LoadSpec { call: recorder.call(Transport::Tcp), calls: 3, rate: 100.0, burst: 5, shared_key: false };
+    let spec = LoadSpec {
+        call: recorder.call(Transport::Tcp),
+        calls: 3,
+        rate: 100.0,
+        burst: 5,
+        shared_key: false,
+        rtcp_mux: false,
+    };
     let report = load::run(spec).await.unwrap();
     assert_eq!((report.ok, report.failed, report.packets), (0, 3, 0));
     assert!(report.failures.keys().all(|cause| cause.starts_with("refused: 503")), "{:?}", report.failures);
+    recorder.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_without_sound_are_set_up_held_and_ended_over_every_transport() {
+    let recorder = Recorder::start(Manner::Kind).await;
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        let call = CallSpec { duration: Duration::from_millis(50), ..recorder.call(transport) };
+        let spec = LoadSpec { call, calls: 30, rate: 1000.0, burst: 5, shared_key: false, rtcp_mux: true };
+        let report = load::set_up(spec, 2).await.unwrap();
+        assert_eq!((report.ok, report.failed, report.packets), (30, 0, 0), "{:?}", report.failures);
+        assert!(report.setup_max_ms >= report.setup_p50_ms && report.setup_p50_ms > 0.0);
+        assert!(report.setup_per_s > 0.0 && report.setup_per_s < 2000.0, "{}", report.setup_per_s);
+    }
+    let heard = recorder.stop().await;
+    assert_eq!((heard.offered.len(), heard.ended), (90, 90));
+    assert!(heard.offered.iter().all(|offered| offered.offer.lines.iter().all(|line| line.rtcp_mux)));
+}
+
+#[tokio::test]
+async fn a_full_recorder_is_timed_by_the_load_without_sound() {
+    let recorder = Recorder::start(Manner::Full).await;
+    let spec = LoadSpec {
+        call: recorder.call(Transport::Udp),
+        calls: 5,
+        rate: 1000.0,
+        burst: 5,
+        shared_key: false,
+        rtcp_mux: false,
+    };
+    let report = load::set_up(spec, 1).await.unwrap();
+    assert_eq!((report.ok, report.failed, report.busy), (0, 5, 5), "{:?}", report.failures);
+    assert!(report.busy_max_ms >= report.busy_p99_ms && report.busy_p99_ms > 0.0);
     recorder.stop().await;
 }

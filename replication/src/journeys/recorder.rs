@@ -82,6 +82,7 @@ impl Recorder {
             peers: Vec::new(),
             events: event_sender,
             commands: command_receiver,
+            revival: signaling::Revival::default(),
             registry: prometheus::Registry::new(),
         })
         .await
@@ -148,7 +149,7 @@ impl Heard {
                     self.ended += 1;
                     None
                 }
-                Event::Established { .. } | Event::TurnedAway { .. } => None,
+                Event::Established { .. } | Event::TurnedAway { .. } | Event::PartsReceived { .. } => None,
             };
             if let Some(command) = command {
                 commands.send(command).await.unwrap();

@@ -1,14 +1,18 @@
 //! Many calls from one process: one connection for the signaling, one thread for the sound, packets made beforehand.
+//!
+//! [`run`] places calls with sound; [`set_up`] only sets up and ends them, thousands a second from part of a core.
 
+pub mod feed;
 mod run;
 mod sender;
+mod setup;
 mod tape;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use self::run::run;
+pub use self::{run::run, setup::set_up};
 use crate::{
     call::spec::{Audio, CallSpec},
     error::CallError,
@@ -26,8 +30,10 @@ pub struct LoadSpec {
     pub rate: f64,
     /// Packets of a stream sent at once.
     pub burst: u32,
-    /// One SRTP key for all calls.
+    /// One SSRC and SRTP key a side for all calls: each packet is made, and encrypted, once.
     pub shared_key: bool,
+    /// Offer `a=rtcp-mux`: reports go where the sound goes.
+    pub rtcp_mux: bool,
 }
 
 impl LoadSpec {
@@ -36,16 +42,13 @@ impl LoadSpec {
         self.call.check()?;
         let wrong = |what: &str| Err(CallError::Usage(what.to_owned()));
         if self.calls == 0 || self.calls > limits::LOAD_CALLS {
-            return wrong("calls: 1 to 20000");
+            return wrong("calls: 1 to 200000");
         }
         if !(self.rate > 0.0 && self.rate <= 10_000.0) {
             return wrong("rate: more than 0 and at most 10000 calls a second");
         }
         if self.burst == 0 || self.burst > limits::LOAD_BURST {
             return wrong("burst: 1 to 32 packets");
-        }
-        if self.shared_key && self.call.srtp.is_none() {
-            return wrong("shared-key: needs srtp");
         }
         let call = &self.call;
         let single = [
@@ -77,16 +80,49 @@ pub struct LoadReport {
     pub failed: u32,
     /// Why, and how many of them.
     pub failures: BTreeMap<String, u32>,
-    /// Half of the INVITEs had their final answer within this time.
+    /// Half of the INVITEs had their 200 within this time.
     pub setup_p50_ms: f64,
     /// 99 of 100 had.
     pub setup_p99_ms: f64,
+    /// All of them had.
+    pub setup_max_ms: f64,
+    /// Sessions set up a second, from the first INVITE to the last 200.
+    pub setup_per_s: f64,
+    /// 99 of 100 of the INVITEs had their 100 Trying within this time; told by `--setup-only` alone.
+    pub trying_p99_ms: f64,
+    /// Sessions refused with 503.
+    pub busy: u32,
+    /// Of these, how many said when to come back.
+    pub busy_retry_after: u32,
+    /// 99 of 100 of the 503 came within this time.
+    pub busy_p99_ms: f64,
+    /// All of them did.
+    pub busy_max_ms: f64,
     /// RTP packets sent.
     pub packets: u64,
     /// RTP packets that the kernel did not take.
     pub send_errors: u64,
-    /// The furthest the sender was behind its schedule.
+    /// The furthest the sender of sound (or of INVITEs, without sound) was behind its schedule.
     pub behind_ms: u64,
+}
+
+impl LoadReport {
+    /// Fills the times of the INVITEs: microseconds until 200, microseconds until 503, seconds until the last 200.
+    fn time(&mut self, mut set_up: Vec<u64>, mut busy: Vec<u64>, until_last_s: f64) {
+        set_up.sort_unstable();
+        busy.sort_unstable();
+        (self.setup_p50_ms, self.setup_p99_ms) = (quantile_ms(&set_up, 0.5), quantile_ms(&set_up, 0.99));
+        self.setup_max_ms = quantile_ms(&set_up, 1.0);
+        self.setup_per_s = if until_last_s > 0.0 { set_up.len() as f64 / until_last_s } else { 0.0 };
+        self.busy = busy.len() as u32;
+        (self.busy_p99_ms, self.busy_max_ms) = (quantile_ms(&busy, 0.99), quantile_ms(&busy, 1.0));
+    }
+
+    /// Fills the time until 100 Trying, in microseconds.
+    fn trying(&mut self, mut times: Vec<u64>) {
+        times.sort_unstable();
+        self.trying_p99_ms = quantile_ms(&times, 0.99);
+    }
 }
 
 /// The `share` quantile of times in microseconds, as milliseconds; 0 when there are none.
@@ -103,7 +139,7 @@ mod tests {
 
     fn spec() -> LoadSpec {
         let call = CallSpec::new("h".parse().unwrap());
-        LoadSpec { call, calls: 10, rate: 5.0, burst: 5, shared_key: false }
+        LoadSpec { call, calls: 10, rate: 5.0, burst: 5, shared_key: false, rtcp_mux: false }
     }
 
     #[test]
@@ -114,7 +150,6 @@ mod tests {
             (LoadSpec { calls: 0, ..spec() }, "calls"),
             (LoadSpec { rate: f64::NAN, ..spec() }, "rate"),
             (LoadSpec { burst: 33, ..spec() }, "burst"),
-            (LoadSpec { shared_key: true, ..spec() }, "shared-key"),
             (LoadSpec { call: gap, ..spec() }, "leg-gap"),
         ] {
             let said = wrong.check().unwrap_err().to_string();

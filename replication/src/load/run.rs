@@ -3,11 +3,11 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, SyncSender},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crypto::srtp::Outbound;
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    LoadReport, LoadSpec, quantile_ms,
+    LoadReport, LoadSpec,
     sender::{Pace, Personal, Sender, Stream, Totals},
     tape::PacketTape,
 };
@@ -27,7 +27,7 @@ use crate::{
         legs::{self, LegOffer, Port, Side},
         metadata::Narrator,
         session::{invite, read_answer, remote},
-        signal::{Connection, Dialog},
+        signal::{Accepted, Connection, Dialog},
         spec::CallSpec,
     },
     error::CallError,
@@ -53,6 +53,16 @@ struct Common {
     shared: Option<[Vec<u8>; 2]>,
     streams: SyncSender<Stream>,
     pending: Semaphore,
+    times: Arc<Mutex<Times>>,
+}
+
+/// How long INVITEs took, in microseconds.
+#[derive(Default)]
+struct Times {
+    set_up: Vec<u64>,
+    busy: Vec<u64>,
+    retry_after: u32,
+    last: Option<Instant>,
 }
 
 /// Puts the load on the recorder and waits for its last call.
@@ -66,7 +76,7 @@ pub async fn run(spec: LoadSpec) -> Result<LoadReport, CallError> {
         Some(address) => address,
         None => ports::local_address(connection.remote())?,
     };
-    let pairs = (0..limits::LOAD_PORT_PAIRS).map(|_| PortPair::open(address)).collect::<Result<Vec<_>, _>>()?;
+    let pairs = open_pairs(address)?;
     let ports = pairs.iter().map(|pair| pair.port).collect();
     let shared = shared_keys(&spec)?;
     let beginnings = [Beginning::new(world::entropy()?), Beginning::new(world::entropy()?)];
@@ -80,7 +90,8 @@ pub async fn run(spec: LoadSpec) -> Result<LoadReport, CallError> {
         .map_err(|cause| CallError::Media(format!("sender thread: {cause}")))?;
     let pending = Semaphore::new(limits::LOAD_PENDING);
     let ssrcs = beginnings.map(|beginning| beginning.ssrc);
-    let common = Common { spec, connection, address, ports, tapes, ssrcs, shared, streams, pending };
+    let times = Arc::default();
+    let common = Common { spec, connection, address, ports, tapes, ssrcs, shared, streams, pending, times };
     let mut report = place_all(common).await;
     let totals = tokio::task::spawn_blocking(move || thread.join())
         .await
@@ -103,42 +114,37 @@ async fn place_all(common: Common) -> LoadReport {
             outcomes.push(outcome);
         }
     }
+    let times = Arc::clone(&common.times);
     drop(common);
     while let Some(outcome) = calls.join_next().await {
         outcomes.push(outcome);
     }
     let mut report = LoadReport::default();
-    let mut times = Vec::new();
     for outcome in outcomes {
         match outcome.unwrap_or_else(|cause| Err(CallError::Media(cause.to_string()))) {
-            Ok(setup) => {
-                report.ok += 1;
-                times.extend(setup.into_iter().map(|time| time.as_micros() as u64));
-            }
+            Ok(()) => report.ok += 1,
             Err(cause) => {
                 report.failed += 1;
                 *report.failures.entry(cause.to_string()).or_default() += 1;
             }
         }
     }
-    times.sort_unstable();
-    (report.setup_p50_ms, report.setup_p99_ms) = (quantile_ms(&times, 0.5), quantile_ms(&times, 0.99));
+    let times = std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner));
+    let until_last = times.last.map_or(0.0, |last| last.saturating_duration_since(start).as_secs_f64());
+    report.time(times.set_up, times.busy, until_last);
+    report.busy_retry_after = times.retry_after;
     report
 }
 
-/// One call from INVITE to BYE; the set-up times of its sessions.
-async fn one_call(common: Arc<Common>, number: usize) -> Result<Vec<Duration>, CallError> {
+/// One call from INVITE to BYE.
+async fn one_call(common: Arc<Common>, number: usize) -> Result<(), CallError> {
     let spec = &common.spec.call;
     let identity = Identity::new(&personal_names(spec, number), world::entropy()?, world::utc());
     let is_alive = Arc::new(AtomicBool::new(true));
     let mut dialogs = Vec::new();
-    let mut times = Vec::new();
     for sides in legs::sides(spec) {
         match place(&common, number, (&identity, &sides), &is_alive).await {
-            Ok((dialog, time)) => {
-                dialogs.push(dialog);
-                times.push(time);
-            }
+            Ok(dialog) => dialogs.push(dialog),
             Err(cause) => {
                 is_alive.store(false, Ordering::Relaxed);
                 for dialog in &dialogs {
@@ -156,7 +162,7 @@ async fn one_call(common: Arc<Common>, number: usize) -> Result<Vec<Duration>, C
     for dialog in &dialogs {
         dialog.bye().await?;
     }
-    ended.map(|()| times)
+    ended
 }
 
 async fn wait_for_end(dialogs: &[Dialog], time: Duration) -> Result<(), CallError> {
@@ -182,17 +188,19 @@ async fn place(
     number: usize,
     leg: (&Identity, &[Side]),
     is_alive: &Arc<AtomicBool>,
-) -> Result<(Dialog, Duration), CallError> {
+) -> Result<Dialog, CallError> {
     let (identity, sides) = leg;
     let spec = &common.spec.call;
     let pair = |side: Side| (2 * number + side.index()) % common.ports.len();
     let ports: Vec<Port> = sides.iter().map(|side| Port { side: *side, port: common.ports[pair(*side)] }).collect();
-    let offer = LegOffer::new(spec, &ports, common.address, common.shared.as_ref())?;
+    let mut offer = LegOffer::new(spec, &ports, common.address, common.shared.as_ref())?;
+    offer.offer.lines.iter_mut().for_each(|line| line.rtcp_mux = common.spec.rtcp_mux);
     let narrator = Narrator::new(identity)?;
     let place = common.pending.acquire().await.map_err(|cause| CallError::Media(cause.to_string()))?;
     let began = world::now();
-    let accepted = common.connection.invite(invite(spec, identity, &offer, &narrator)).await?;
-    let setup = world::now().saturating_duration_since(began);
+    let answer = common.connection.invite(invite(spec, identity, &offer, &narrator)).await;
+    common.time(began, &answer);
+    let accepted = answer?;
     drop(place);
     let answers = match read_answer(&offer, &accepted.body) {
         Ok(answers) => answers,
@@ -219,17 +227,35 @@ async fn place(
             is_alive: Arc::clone(is_alive),
         })?;
     }
-    Ok((accepted.dialog, setup))
+    Ok(accepted.dialog)
 }
 
 impl Common {
     /// A stream of its own, unless all calls share one key.
     fn personal(&self, key: Option<&[u8]>) -> Result<Option<Personal>, CallError> {
-        if self.shared.is_some() {
+        if self.spec.shared_key {
             return Ok(None);
         }
         let outbound = self.spec.call.srtp.zip(key).map(|(suite, key)| Outbound::new(suite, key)).transpose();
         Ok(Some(Personal { outbound: outbound.map_err(|cause| CallError::Media(cause.to_string()))? }))
+    }
+
+    /// Notes how long an INVITE took.
+    fn time(&self, began: Instant, answer: &Result<Accepted, CallError>) {
+        let now = world::now();
+        let took = now.saturating_duration_since(began).as_micros() as u64;
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(_) => {
+                times.set_up.push(took);
+                times.last = Some(now);
+            }
+            Err(CallError::Refused { status: 503, retry_after, .. }) => {
+                times.busy.push(took);
+                times.retry_after += u32::from(retry_after.is_some());
+            }
+            Err(_) => {}
+        }
     }
 
     fn send(&self, stream: Stream) -> Result<(), CallError> {
@@ -238,7 +264,7 @@ impl Common {
 }
 
 /// Ids that name one call cannot be shared by many: the number of the call is appended.
-fn personal_names(spec: &CallSpec, number: usize) -> crate::identity::Chosen {
+pub(super) fn personal_names(spec: &CallSpec, number: usize) -> crate::identity::Chosen {
     let numbered = |name: &Option<String>| name.as_ref().map(|name| format!("{name}-{number}"));
     let mut chosen = spec.chosen.clone();
     chosen.call_uuid = numbered(&chosen.call_uuid);
@@ -279,7 +305,13 @@ fn tapes(
     Ok([tape(0, left)?, tape(1, right)?])
 }
 
-fn add(report: &mut LoadReport, totals: Totals) {
+/// The sockets that all calls share.
+pub(super) fn open_pairs(address: IpAddr) -> Result<Vec<PortPair>, CallError> {
+    (0..limits::LOAD_PORT_PAIRS).map(|_| PortPair::open(address)).collect()
+}
+
+/// Adds what the sender sent.
+pub(super) fn add(report: &mut LoadReport, totals: Totals) {
     report.packets = totals.packets;
     report.send_errors = totals.errors;
     report.behind_ms = totals.behind_ms;

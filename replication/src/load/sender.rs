@@ -196,8 +196,11 @@ impl Sender {
             None => self.shared_rtcp[stream.side].as_mut(),
         };
         if outbound.is_none_or(|outbound| outbound.protect_rtcp(&mut report).is_ok()) {
+            // RFC 5761: one address for both means one socket for both.
+            let pair = &self.sockets[stream.pair].pair;
+            let socket = if stream.remote_rtcp == stream.remote { &pair.rtp } else { &pair.rtcp };
             // A lost report is replaced by the next one; only sound is counted.
-            drop(self.sockets[stream.pair].pair.rtcp.send_to(&report, stream.remote_rtcp));
+            drop(socket.send_to(&report, stream.remote_rtcp));
         }
     }
 }

@@ -11,8 +11,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// One recording session: a SIP dialog of this process. Never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// One recording session: a SIP dialog. Never reused while the process lives, nor after a crash that it survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DialogId(pub u64);
 
 /// What happened on the wire.
@@ -25,9 +27,11 @@ pub enum Event {
     Reoffered { dialog: DialogId, offer: Offer, metadata: Option<Metadata>, warnings: Vec<Warning> },
     /// Metadata without an offer (already answered 200).
     MetadataReceived { dialog: DialogId, metadata: Metadata, warnings: Vec<Warning> },
-    /// The ACK came: the session is established.
+    /// The ACK came: the session is established. For a restored session: the peer spoke in it, so it lives.
     Established { dialog: DialogId },
-    /// The session is over. `metadata` came with the BYE (RFC 8068 3.2.4).
+    /// What else a message inside the session brought: parts to be kept but not understood, tolerances it needed.
+    PartsReceived { dialog: DialogId, attachments: Vec<Attachment>, warnings: Vec<Warning> },
+    /// The session is over. `metadata` came with the BYE (RFC 8068 3.2.4), `reason` is its `Reason` as it came (RFC 3326).
     Ended { dialog: DialogId, cause: Ended, reason: Option<String>, metadata: Option<Metadata> },
     /// An INVITE outside any dialog was turned away by rule; nothing more comes of it.
     TurnedAway { call_id: String, peer: Peer, status: u16, cause: String },
@@ -61,7 +65,7 @@ pub enum Command {
 }
 
 /// What the answer says about one m-line.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says it, its fields carry the words of the glossary")]
 pub enum Grant {
     /// Port 0.
@@ -87,6 +91,8 @@ pub struct Offered {
     pub genesys: Option<GenesysCall>,
     /// SIPREC metadata, when there was any.
     pub metadata: Option<Metadata>,
+    /// Parts of the body to be kept but not understood.
+    pub attachments: Vec<Attachment>,
     /// Correlation keys from SIP headers (quirks section 3): `genesys_uuid`, `ucid`, `cisco_guid`, `session_id`, ...
     pub correlation: BTreeMap<String, String>,
     /// Tolerances that were needed, once per name.
@@ -111,7 +117,7 @@ impl fmt::Display for Peer {
 }
 
 /// SIP transports of this product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Transport {
     /// RFC 3261 18 over UDP.
     Udp,
@@ -199,7 +205,7 @@ impl LineState {
 }
 
 /// The chosen SDES crypto line (RFC 4568). Keys have no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sdes {
     /// Its tag, echoed in the answer.
     pub tag: u32,
@@ -229,7 +235,7 @@ impl fmt::Debug for Command {
 }
 
 /// One payload type of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// RTP payload type.
     pub payload_type: u8,
@@ -242,7 +248,7 @@ pub struct Payload {
 }
 
 /// What the Request-URI of a Genesys Media Server says (reference: genesys-msr).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesysCall {
     /// `record=`: the recording id.
     pub record_id: String,
@@ -261,16 +267,21 @@ pub struct GenesysCall {
 }
 
 /// SIPREC metadata, reduced to what a recorder needs, whatever the dialect.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
     /// Media type it came with.
     pub content_type: String,
     /// The octets as received.
+    #[serde(skip)]
     pub raw: Vec<u8>,
     /// False for a partial document (RFC 7866 9.1).
     pub complete: bool,
     /// `session_id` of the first session.
     pub session_id: Option<String>,
+    /// Every communication session, in document order.
+    pub sessions: Vec<CommunicationSession>,
+    /// When the communication session group began; nanoseconds since 1970.
+    pub grouped_ns: Option<u64>,
     /// Group ids.
     pub groups: Vec<String>,
     /// `sipSessionID`s.
@@ -279,6 +290,8 @@ pub struct Metadata {
     pub participants: Vec<Participant>,
     /// Streams, in document order.
     pub streams: Vec<MetadataStream>,
+    /// What the associations say of streams, also of such as the document does not describe (RFC 7866 9.1).
+    pub stream_times: Vec<StreamTimes>,
     /// Correlation keys found in it or in its extensions.
     pub correlation: BTreeMap<String, String>,
     /// Known key/value extension data.
@@ -286,7 +299,7 @@ pub struct Metadata {
 }
 
 /// One participant of the communication session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Participant {
     /// Opaque, scoped to this recording session.
     pub id: String,
@@ -300,10 +313,58 @@ pub struct Participant {
     pub receives: Option<Vec<String>>,
     /// `disassociate-time` was present: it left.
     pub has_left: bool,
+    /// An association that is not over was present: it takes part.
+    pub has_joined: bool,
+    /// When it joined, as the document tells; nanoseconds since 1970.
+    pub joined_ns: Option<u64>,
+    /// When it left.
+    pub left_ns: Option<u64>,
+}
+
+/// One communication session. Times are nanoseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommunicationSession {
+    /// Opaque id; empty where the document gives none.
+    pub id: String,
+    /// `start-time`.
+    pub started_ns: Option<u64>,
+    /// `stop-time`.
+    pub stopped_ns: Option<u64>,
+}
+
+/// When a stream was contributed to, as `participantstreamassoc` tells. Times are nanoseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamTimes {
+    /// The stream.
+    pub id: String,
+    /// Since when the first participant sends it.
+    pub opened_ns: Option<u64>,
+    /// Every participant that sent it has ceased.
+    pub is_closed: bool,
+    /// When the last of them did.
+    pub closed_ns: Option<u64>,
+}
+
+/// A part of a body that is kept but not understood.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Media type, lower case, without parameters.
+    pub content_type: String,
+    /// `Content-Disposition` as it came.
+    pub disposition: Option<String>,
+    /// The octets, transfer encoding undone.
+    pub octets: Vec<u8>,
+}
+
+/// Its content is none of the log's business.
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attachment({}, {} octets)", self.content_type, self.octets.len())
+    }
 }
 
 /// One stream of the metadata.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetadataStream {
     /// Opaque id; may be empty (a placeholder).
     pub id: String,
@@ -311,6 +372,12 @@ pub struct MetadataStream {
     pub label: Option<String>,
     /// The session it belongs to.
     pub session_id: Option<String>,
+    /// Since when somebody sends it, where the document tells; nanoseconds since 1970.
+    pub opened_ns: Option<u64>,
+    /// Nobody sends it any more.
+    pub is_closed: bool,
+    /// Since when.
+    pub closed_ns: Option<u64>,
 }
 
 /// A named warning: a tolerance that was needed, or something odd. The name is stable, e.g. `no_require_siprec`.

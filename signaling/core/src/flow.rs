@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Peer, Transport};
 
 /// One connection, or one peer address of a datagram socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// The shell's handle: a connection, or the listening socket for datagrams.
     pub id: u64,

@@ -22,9 +22,23 @@ pub const UDP_REQUEST_OCTETS: usize = 1300;
 /// Live dialogs. 16,384 tracks at two a call leave room; a dialog costs about 4 KiB. Beyond: 503 with Retry-After.
 pub const DIALOGS: usize = 12_000;
 
-/// Live transactions, server and client together; each holds its last message for up to 32 s. At 1,000 calls a second
-/// over UDP some 100,000 are alive. Beyond: 503 without state for requests that would create one.
-pub const TRANSACTIONS: usize = 150_000;
+/// What a restored dialog adds to its CSeq: requests of ours since its state was written (refreshes, a snapshot, at most
+/// one in 45 s) stay far below it within a day. Beyond: the peer answers 500 once, and the session goes on.
+pub const RESTORED_CSEQ_LEAP: u32 = 10_000;
+
+/// Live transactions, server and client together, for up to 32 s each; about 1 KiB. At 2,000 calls a second over UDP
+/// some 130,000 are alive. Beyond: 503 without state for requests that would create one.
+pub const TRANSACTIONS: usize = 250_000;
+
+/// New sessions that wait for their decision: as many as we can serve in two seconds. Beyond: 503 without state.
+pub const UNDECIDED: usize = 4_096;
+
+/// As many may wait for however long: a slow disk is no overload.
+pub const UNDECIDED_FEW: usize = 64;
+
+/// When more than [`UNDECIDED_FEW`] wait, and the oldest for longer than this, the next gets 503 without state. At twice
+/// the rate that we can serve, the queue settles here: whoever is taken in waits about this long.
+pub const UNDECIDED_AGE: Duration = Duration::from_millis(100);
 
 /// Events that nobody has fetched yet. Beyond: new INVITEs get 503, the word about them is dropped (counted); events of
 /// live dialogs are always kept.

@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-use super::{Answer, ClientError, Link, refused};
+use super::{Answer, ClientError, Link, again::Again, refused};
 use crate::{connection::Inbound, limits, owner::sleep_until, world};
 
 /// A call that was answered.
@@ -44,10 +44,11 @@ pub(super) struct Driver {
     placing: HashMap<CallId, Reply<Placed>>,
     waiting: HashMap<(CallId, Kind), VecDeque<Reply<Answer>>>,
     ends: HashMap<CallId, watch::Sender<Option<EndCause>>>,
+    again: Option<Again>,
 }
 
 impl Driver {
-    pub(super) fn new(product: &str, link: Link, inbound: mpsc::Receiver<Inbound>) -> Self {
+    pub(super) fn new(product: &str, link: Link, inbound: mpsc::Receiver<Inbound>, again: Option<Again>) -> Self {
         Self {
             client: Client::new(product),
             flow: link.flow,
@@ -57,6 +58,7 @@ impl Driver {
             placing: HashMap::new(),
             waiting: HashMap::new(),
             ends: HashMap::new(),
+            again,
         }
     }
 
@@ -78,8 +80,10 @@ impl Driver {
                     Some(Inbound::Opened { writer, .. }) => self.stream = Some(writer),
                     Some(Inbound::TooLarge { .. }) => {}
                     Some(Inbound::Closed { .. }) | None => {
-                        self.client.flow_lost(self.flow.id);
-                        return self.flush().await;
+                        if !self.connects_again() {
+                            self.client.flow_lost(self.flow.id);
+                            return self.flush().await;
+                        }
                     }
                 },
                 () = sleep_until(due), if due.is_some() => self.client.timeout(world::now(), &mut world::fill),
@@ -87,6 +91,18 @@ impl Driver {
                 () = tokio::time::sleep(limits::LAST_WORDS), if !self.placing.is_empty() => {}
             }
         }
+    }
+
+    /// The connection was lost: a client that is patient makes another one, as long as a call stands.
+    fn connects_again(&mut self) -> bool {
+        let is_first = self.stream.take().is_some();
+        let Some(again) = self.again.clone().filter(|_| is_first) else { return false };
+        self.client.flow_broken(self.flow.id);
+        if self.client.is_idle() {
+            return false;
+        }
+        tokio::spawn(again.connect());
+        true
     }
 
     fn ask(&mut self, ask: Ask) {

@@ -9,6 +9,7 @@
 //! # Ok(()) }
 //! ```
 
+mod again;
 mod driver;
 
 use std::{
@@ -16,8 +17,10 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
+use again::Again;
 use driver::{Ask, Driver};
 use signaling_core::{
     client::{CallId, ClientEvent, EndCause, InviteSpec, Kind, Question},
@@ -113,8 +116,24 @@ impl ClientHandle {
     /// # Errors
     /// [`ClientError::Connect`], [`ClientError::Tls`].
     pub async fn connect(target: Target, tls: Option<Arc<ClientConfig>>, product: &str) -> Result<Self, ClientError> {
+        Self::connect_patiently(target, tls, product, Duration::ZERO).await
+    }
+
+    /// As [`Self::connect`]; a connection that is lost while calls stand is made anew for so long before they count as
+    /// lost. What is asked meanwhile waits.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_patiently(
+        target: Target,
+        tls: Option<Arc<ClientConfig>>,
+        product: &str,
+        patience: Duration,
+    ) -> Result<Self, ClientError> {
         let address = target.address;
         let (inbox, inbound) = mpsc::channel(limits::INBOX);
+        let is_patient = !patience.is_zero() && target.transport.is_reliable();
+        let again = is_patient.then(|| Again::new(target.clone(), tls.clone(), inbox.clone(), patience));
         let connecting = open(&target, tls, inbox);
         let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
         let link = match timeout(limits::HANDSHAKE, connecting).await {
@@ -123,7 +142,7 @@ impl ClientHandle {
         };
         let (asks, questions) = mpsc::channel(limits::ASKS);
         let handle = Self { asks, local: link.flow.local, remote: link.flow.remote };
-        tokio::spawn(Driver::new(product, link, inbound).run(questions));
+        tokio::spawn(Driver::new(product, link, inbound, again).run(questions));
         Ok(handle)
     }
 

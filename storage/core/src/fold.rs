@@ -1,5 +1,7 @@
 //! Folds facts, in ledger order, into the recording as it is searched and shown.
 
+mod sessions;
+
 use std::collections::BTreeMap;
 
 use model::{EndCause, Fact, Gap, GapCause, Personal, RecordingOpened, TrackClosed, TrackNo, TrackOpened};
@@ -39,6 +41,9 @@ fn open(opened: &RecordingOpened) -> RecordingView {
         duration_ms: None,
         parties: Vec::new(),
         tracks: Vec::new(),
+        sessions: Vec::new(),
+        attachments: Vec::new(),
+        end_cause: None,
         media: Vec::new(),
         flags: Vec::new(),
         warnings: Vec::new(),
@@ -76,6 +81,9 @@ fn change(view: &mut RecordingView, fact: &Fact) {
             view.ended_at = Some(*ended_at);
             view.duration_ms = Some(*duration_ms);
             view.is_paused = false;
+            view.end_cause = Some(*cause);
+            // What was open then ended with it.
+            view.sessions.iter_mut().for_each(|session| session.ended = session.ended.or(Some(*cause)));
             if view.state == State::Live {
                 view.state = State::Finalizing;
             }
@@ -97,15 +105,17 @@ fn change(view: &mut RecordingView, fact: &Fact) {
         Fact::RecordingHeld { .. } => view.is_held = true,
         Fact::HoldReleased { .. } => view.is_held = false,
         Fact::RecordingDeleted { .. } => forget(view),
-        // Session-level and audit facts say nothing that a recording shows.
+        Fact::SessionJoined { .. }
+        | Fact::TimesTold { .. }
+        | Fact::AttachmentReceived { .. }
+        | Fact::SessionEnded { .. } => sessions::apply(view, fact),
+        // Facts of the node, raw metadata and audit facts say nothing that a recording shows.
         Fact::NodeStarted { .. }
         | Fact::NodeStopped { .. }
         | Fact::SessionRefused(_)
         | Fact::RecordingOpened(_)
-        | Fact::SessionJoined { .. }
         | Fact::MetadataReceived { .. }
         | Fact::RecordingKept { .. }
-        | Fact::SessionEnded { .. }
         | Fact::Audited(_) => {}
     }
 }
@@ -130,6 +140,9 @@ fn track_opened(view: &mut RecordingView, opened: &TrackOpened) {
         payloads: opened.payloads.clone(),
         srtp: opened.srtp,
         opened_at: opened.at,
+        port: opened.port,
+        stream_from: None,
+        stream_to: None,
         counters: None,
         gaps: Vec::new(),
         chunks: None,
@@ -222,6 +235,8 @@ fn forget(view: &mut RecordingView) {
     view.is_paused = false;
     view.parties.clear();
     view.media.clear();
+    view.sessions.clear();
+    view.attachments.clear();
     view.correlation.clear();
     view.user_data.clear();
     view.tracks.iter_mut().for_each(|track| track.party = None);

@@ -12,5 +12,6 @@ pub mod memory;
 pub mod names;
 pub mod ports;
 pub mod query;
+pub mod reason;
 pub mod spoolfile;
 pub mod view;

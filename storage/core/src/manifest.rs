@@ -108,6 +108,19 @@ mod tests {
         assert_eq!(rebuilt, RecordingView { media: vec![object], state: State::Archived, ..view() });
     }
 
+    /// The first manifests knew nothing of sessions, attachments and causes.
+    #[test]
+    fn an_older_manifest_is_read() {
+        let mut older: serde_json::Value =
+            serde_json::from_slice(&Manifest::new(&view(), Vec::new()).encode()).expect("JSON");
+        let recording = older["recording"].as_object_mut().expect("a recording");
+        for key in ["sessions", "attachments", "end_cause"] {
+            assert!(recording.remove(key).is_some(), "{key}");
+        }
+        let rebuilt = Manifest::decode(older.to_string().as_bytes()).expect("ours").into_view();
+        assert_eq!(rebuilt, RecordingView { state: State::Archived, ..view() });
+    }
+
     #[test]
     fn foreign_and_newer_manifests_are_refused() {
         assert!(matches!(Manifest::decode(b"{}"), Err(ManifestError::Foreign(_))));

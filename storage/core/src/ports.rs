@@ -26,6 +26,10 @@ pub struct SealedChunk {
 pub trait SpoolSink: Send + Sync {
     /// Takes the chunk, or gives it back when the memory budget is spent (the caller records an `overload` gap).
     fn offer(&self, chunk: SealedChunk) -> Result<(), SealedChunk>;
+    /// The memory of a chunk that was written, for the next one. `None` when there is none at hand: the caller makes some.
+    fn recycle(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// No more chunks of this track will come: `chunks` were taken. The spool answers with a [`Receipt`] once all are
     /// durable. Unlike chunks this is never refused.
     fn close(&self, track: TrackId, chunks: u32);
@@ -112,6 +116,8 @@ pub struct Query {
     pub flag: Option<String>,
     /// Carries this label.
     pub label: Option<String>,
+    /// A session of it ended with a `Reason` of this cause: `16`, or `Q.850;cause=16`.
+    pub cause: Option<String>,
     /// Full text over ids, parties, correlation and user data.
     pub q: Option<String>,
     /// At most so many items, 1..=1000.

@@ -35,6 +35,8 @@ pub enum Key {
     Flag,
     /// Label.
     Label,
+    /// Cause of a `Reason`: `16`, and `q.850;cause=16`.
+    Cause,
 }
 
 impl Key {
@@ -50,6 +52,7 @@ impl Key {
             Self::Agent => "agent",
             Self::Flag => "flag",
             Self::Label => "label",
+            Self::Cause => "cause",
         }
     }
 }
@@ -194,6 +197,7 @@ fn patterns(query: &Query) -> Result<Vec<(Key, Pattern)>, CatalogError> {
         (Key::Agent, &query.agent),
         (Key::Flag, &query.flag),
         (Key::Label, &query.label),
+        (Key::Cause, &query.cause),
     ];
     let mut patterns = Vec::new();
     for (key, text) in asked {
@@ -222,6 +226,12 @@ pub fn terms(view: &RecordingView) -> BTreeSet<(Key, String)> {
     view.flags.iter().for_each(|flag| add(Key::Flag, flag));
     view.warnings.iter().for_each(|warning| add(Key::Flag, &warning.name));
     view.labels.iter().for_each(|label| add(Key::Label, label));
+    for reason in view.sessions.iter().flat_map(|session| &session.reasons) {
+        if let Some(cause) = reason.cause {
+            add(Key::Cause, &cause.to_string());
+            add(Key::Cause, &format!("{};cause={cause}", reason.protocol));
+        }
+    }
     for (name, value) in view.correlation.iter().chain(&view.user_data) {
         if let Some(key) = key_of(name) {
             numbers(value).into_iter().for_each(|number| add(key, number));
@@ -280,7 +290,7 @@ fn numbers(address: &str) -> Vec<&str> {
     vec![address, whole, whole.split('@').next().unwrap_or(whole)]
 }
 
-/// The full text of a recording: ids, parties, keys of other systems, user data and labels.
+/// The full text of a recording: ids, parties, keys of other systems, user data, labels and reasons.
 pub fn text(view: &RecordingView) -> String {
     let mut text = view.id.to_string();
     let mut add = |part: &str| {
@@ -299,6 +309,7 @@ pub fn text(view: &RecordingView) -> String {
         add(value);
     }
     view.labels.iter().for_each(|label| add(label));
+    view.sessions.iter().filter_map(|session| session.reason.as_deref()).for_each(add);
     text
 }
 

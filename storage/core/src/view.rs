@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{Gap, MediaObject, Party, RecordingId, Timestamp, TrackCounters, TrackNo};
+use model::{EndCause, Gap, MediaObject, Party, RecordingId, RsId, Timestamp, TrackCounters, TrackNo};
 use serde::{Deserialize, Serialize};
+
+use crate::reason::Reason;
 
 /// Where a recording is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +68,15 @@ pub struct RecordingView {
     pub parties: Vec<Party>,
     /// Its tracks.
     pub tracks: Vec<TrackView>,
+    /// The recording sessions that fed it, in the order in which they joined.
+    #[serde(default)]
+    pub sessions: Vec<SessionView>,
+    /// Parts of SIP bodies that were kept without being understood.
+    #[serde(default)]
+    pub attachments: Vec<AttachmentView>,
+    /// Why it ended.
+    #[serde(default)]
+    pub end_cause: Option<EndCause>,
     /// Objects in the archive.
     pub media: Vec<MediaObject>,
     /// `paused`, `crash`, `one_way`, `no_audio`, `hold`, ...
@@ -93,6 +104,65 @@ impl RecordingView {
     pub fn zero(&self) -> Timestamp {
         self.audio_from.unwrap_or(self.started_at)
     }
+
+    /// The `Reason` that the last session to give one gave, as it came.
+    pub fn end_reason(&self) -> Option<&str> {
+        self.sessions.iter().rev().find_map(|session| session.reason.as_deref())
+    }
+}
+
+/// One recording session (SIP dialog) of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its number in the life of the process it began in.
+    pub session: RsId,
+    /// Call-ID.
+    pub call_id: String,
+    /// Where it came from, `transport:address:port`.
+    pub peer: String,
+    /// The peer profile that accepted it.
+    pub profile: String,
+    /// When the group of communication sessions began, as the metadata tells.
+    pub grouped_at: Option<Timestamp>,
+    /// When the communication session began, as the metadata tells.
+    pub started_at: Option<Timestamp>,
+    /// When it stopped, as the metadata tells.
+    pub stopped_at: Option<Timestamp>,
+    /// Why the recording session ended; none while it goes on.
+    pub ended: Option<EndCause>,
+    /// The `Reason` header of its BYE as it came.
+    pub reason: Option<String>,
+    /// The same taken apart.
+    pub reasons: Vec<Reason>,
+}
+
+impl SessionView {
+    /// A session of which nothing more is known.
+    pub(crate) const fn new(session: RsId) -> Self {
+        Self {
+            session,
+            call_id: String::new(),
+            peer: String::new(),
+            profile: String::new(),
+            grouped_at: None,
+            started_at: None,
+            stopped_at: None,
+            ended: None,
+            reason: None,
+            reasons: Vec::new(),
+        }
+    }
+}
+
+/// A part of a SIP body that was kept without being understood; its octets are in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentView {
+    /// Media type.
+    pub content_type: String,
+    /// `Content-Disposition` as it came.
+    pub disposition: Option<String>,
+    /// Octets.
+    pub bytes: u64,
 }
 
 /// One track of a recording.
@@ -114,6 +184,15 @@ pub struct TrackView {
     pub srtp: bool,
     /// When it began.
     pub opened_at: Timestamp,
+    /// RTP port at which it is received; 0 where an older fact was folded.
+    #[serde(default)]
+    pub port: u16,
+    /// Since when its stream was sent, as the metadata tells.
+    #[serde(default)]
+    pub stream_from: Option<Timestamp>,
+    /// When its stream was closed, as the metadata tells.
+    #[serde(default)]
+    pub stream_to: Option<Timestamp>,
     /// Its counters, once closed.
     pub counters: Option<TrackCounters>,
     /// Where nothing was kept.

@@ -3,6 +3,7 @@
 //! ```text
 //! ledger/ledger.jsonl        the chain (storage_core::ledger draws a line)
 //! ledger/HEAD                the last durable line, signed; rewritten in place after each commit
+//! ledger/SNAPSHOT            what a replay up to some line finds: derivable, a start reads on from there
 //! ledger/HEAD.disputed-N     a HEAD that named a line the file does not have: evidence, kept for `verify`
 //! ledger/ledger.torn-N       what stood behind the last whole line, at octet N: evidence of an interrupted write
 //! ```
@@ -11,25 +12,25 @@ mod head;
 mod lines;
 mod reader;
 mod recover;
+mod snapshot;
 mod verify;
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    io,
     ops::Range,
     path::{Path, PathBuf},
 };
 
 use crypto::sign::Signer;
 use model::{Fact, Timestamp};
-use rustix::fs::{FlockOperation, flock};
 use storage_core::{ledger::Chain, view::RecordingView};
 
 pub use reader::LedgerReader;
+pub use snapshot::Snapshots;
 pub use verify::{VerifyReport, verify};
 
 use crate::{
-    files,
+    disk::{Disk, DiskFile, Mode, Place},
     limits::{FACTS_BETWEEN_CHECKPOINTS, NANOS_BETWEEN_CHECKPOINTS},
 };
 use head::HeadFile;
@@ -77,30 +78,49 @@ pub struct Recovered {
 
 /// The write side.
 pub struct Ledger {
-    file: File,
+    disk: Disk,
+    path: PathBuf,
+    /// Holds the lock for the life of the ledger.
+    _lock: DiskFile,
+    /// Another descriptor of the same file, opened anew after a failed sync.
+    file: DiskFile,
     head: HeadFile,
     chain: Chain,
     signer: Signer,
     octets: u64,
     unsigned: u64,
     signed_at: Timestamp,
-    /// After a failed write or sync nobody knows what the disk holds: no further fact may claim to be durable.
+    /// The last octets that are durable, at most a page: what shares a page with the next line.
+    tail: Vec<u8>,
+    /// After a failed sync, or a failed write that could not be taken back, nobody knows what the disk holds behind
+    /// `octets`: it is mended before any further fact.
     is_broken: bool,
 }
 
 impl Ledger {
     /// Opens or makes the ledger in `dir/ledger` for this process alone, and repairs an interrupted write.
     pub fn open(dir: &Path, signer: Signer, now: Timestamp) -> Result<(Self, Recovered), LedgerError> {
-        let dir = folder(dir);
-        files::make_dir(&dir).map_err(LedgerError::at(&dir))?;
+        Self::open_on(&Disk::unwatched(), dir, signer, now)
+    }
+
+    /// The same on a disk whose failures are counted.
+    pub fn open_on(disk: &Disk, dir: &Path, signer: Signer, now: Timestamp) -> Result<(Self, Recovered), LedgerError> {
+        let (disk, dir) = (disk.of(Place::Ledger), folder(dir));
+        disk.make_dir(&dir).map_err(LedgerError::at(&dir))?;
         let path = dir.join(FILE);
-        let file = files::open_append(&path).map_err(LedgerError::at(&path))?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let lock = disk.open(&path, Mode::Write).map_err(LedgerError::at(&path))?;
+        if !lock.lock() {
             return Err(LedgerError::InUse(dir));
         }
-        let found = recover::recover(&dir, &file).map_err(LedgerError::at(&path))?;
-        let head = HeadFile::open(&dir).map_err(LedgerError::at(&dir))?;
+        let file = disk.open(&path, Mode::Write).map_err(LedgerError::at(&path))?;
+        let found = recover::recover(&disk, &dir, &file, &signer.public_hex()).map_err(LedgerError::at(&path))?;
+        let mut tail = vec![0; found.octets.min(TAIL) as usize];
+        let tail_at = found.octets - tail.len() as u64;
+        file.read_exact_at(&mut tail, tail_at).map_err(LedgerError::at(&path))?;
+        let head = HeadFile::open(&disk, &dir).map_err(LedgerError::at(&dir))?;
         let mut ledger = Self {
+            path,
+            _lock: lock,
             file,
             head,
             chain: found.chain,
@@ -108,14 +128,18 @@ impl Ledger {
             octets: found.octets,
             unsigned: found.unsigned,
             signed_at: now,
+            tail,
             is_broken: false,
+            disk,
         };
-        ledger.write_head().and_then(|()| files::sync_dir(&dir)).map_err(LedgerError::at(&dir))?;
+        // What was recovered may stand in the page cache alone: a life killed before its sync. From here on it counts.
+        ledger.file.sync().map_err(LedgerError::at(&ledger.path))?;
+        ledger.write_head().and_then(|()| ledger.disk.sync_dir(&dir)).map_err(LedgerError::at(&dir))?;
         Ok((ledger, found.recovered))
     }
 
     /// Appends the facts and makes them durable: one write, one `fdatasync`. Returns their numbers. On an error none of
-    /// them is in the ledger; when that cannot be ensured, every later call fails too.
+    /// them counts; the same can be tried again.
     pub fn commit(&mut self, facts: &[Fact], at: Timestamp) -> io::Result<Range<u64>> {
         let first = self.chain.n + 1;
         if facts.is_empty() {
@@ -156,20 +180,35 @@ impl Ledger {
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         if self.is_broken {
-            return Err(io::Error::other("the ledger failed before and is closed until a restart"));
+            self.mend()?;
         }
-        if let Err(error) = self.file.write_all(lines) {
-            // A full disk leaves a part of a line behind: take it back, or stop.
-            self.is_broken = self.file.set_len(self.octets).is_err();
+        if let Err(error) = self.file.write_at(lines, self.octets) {
+            // A full disk leaves a part of a line behind: take it back, or mend it before the next.
+            self.is_broken = self.file.truncate(self.octets).is_err();
             return Err(error);
         }
-        if let Err(error) = self.file.sync_data() {
-            // The kernel may have dropped the pages and would call the next sync a success: never trust it again.
+        if let Err(error) = self.file.sync() {
             self.is_broken = true;
-            let _ = self.file.set_len(self.octets);
+            let _ = self.file.truncate(self.octets);
             return Err(error);
         }
         self.octets += lines.len() as u64;
+        self.tail.extend_from_slice(lines);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL as usize));
+        Ok(())
+    }
+
+    /// After a failed sync the kernel may have dropped the pages and calls them clean, so that syncing the old descriptor
+    /// again would be a success that means nothing. So: a new descriptor, the last page of what is durable written again
+    /// (it may have been on the lost page too), what is behind it cut off, and a sync that covers both.
+    fn mend(&mut self) -> io::Result<()> {
+        let file = self.disk.open(&self.path, Mode::Write)?;
+        file.write_at(&self.tail, self.octets - self.tail.len() as u64)?;
+        file.truncate(self.octets)?;
+        file.sync()?;
+        self.file = file;
+        self.is_broken = false;
+        tracing::warn!("the ledger can be written again");
         Ok(())
     }
 
@@ -183,6 +222,8 @@ fn folder(dir: &Path) -> PathBuf {
 }
 
 const FILE: &str = "ledger.jsonl";
+/// Octets of a page: what one failed write can take with it of what was durable before.
+const TAIL: u64 = 4_096;
 
 #[cfg(test)]
 mod tests;

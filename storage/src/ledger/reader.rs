@@ -1,8 +1,7 @@
 //! The read side of the ledger: for followers beside the writer, in this process or another.
 
 use std::{
-    fs::File,
-    io::{self, BufReader, Seek, SeekFrom},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -13,11 +12,15 @@ use super::{
     FILE, folder, head,
     lines::{self, Piece},
 };
-use crate::{files, limits::FACTS_BETWEEN_MARKS};
+use crate::{
+    disk::{self, Disk, DiskFile, Mode},
+    limits::FACTS_BETWEEN_MARKS,
+};
 
 /// Reads facts by number and remembers where it was. It gives out only what is durable, which `HEAD` tells: a catalog
 /// must not know a fact that a power cut takes back.
 pub struct LedgerReader {
+    disk: Disk,
     dir: PathBuf,
     durable: u64,
     place: Place,
@@ -37,13 +40,14 @@ const START: Place = Place { next: 1, offset: 0 };
 impl LedgerReader {
     /// Reads the ledger in `dir/ledger`, which need not exist yet.
     pub fn open(dir: &Path) -> Self {
-        Self { dir: folder(dir), durable: 0, place: START, marks: vec![START] }
+        let disk = Disk::unwatched().of(disk::Place::Ledger);
+        Self { disk, dir: folder(dir), durable: 0, place: START, marks: vec![START] }
     }
 
     /// Facts that can be read: the number of the last durable one.
     pub fn durable(&mut self) -> io::Result<u64> {
         // None is a head caught while it was rewritten: the one before still holds.
-        if let Some(head) = head::read(&self.dir)? {
+        if let Some(head) = head::read(&self.disk, &self.dir)? {
             self.durable = head.n;
         }
         Ok(self.durable)
@@ -55,7 +59,8 @@ impl LedgerReader {
         if from > self.durable && from > self.durable()? {
             return Ok(facts);
         }
-        let mut file = self.go_to(from)?;
+        let file = self.go_to(from)?;
+        let mut file = BufReader::with_capacity(1 << 18, file.reader(self.place.offset));
         let mut line = Vec::new();
         while facts.len() < max && self.place.next <= self.durable {
             // Shorter than HEAD says: somebody cut it, and there is nothing to give out.
@@ -74,14 +79,12 @@ impl LedgerReader {
     }
 
     /// Opened anew each time: a buffer must not hide what was appended, or cut, since.
-    fn go_to(&mut self, from: u64) -> io::Result<BufReader<File>> {
+    fn go_to(&mut self, from: u64) -> io::Result<DiskFile> {
         if from < self.place.next {
             let before = self.marks.iter().rev().find(|mark| mark.next <= from);
             self.place = before.copied().unwrap_or(START);
         }
-        let mut file = BufReader::with_capacity(1 << 18, files::open_read(&self.dir.join(FILE))?);
-        file.seek(SeekFrom::Start(self.place.offset))?;
-        Ok(file)
+        self.disk.open(&self.dir.join(FILE), Mode::Read)
     }
 
     fn mark(&mut self) {

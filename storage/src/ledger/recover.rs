@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
-    io::{self, BufReader, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, BufReader},
     path::Path,
 };
 
@@ -18,7 +16,9 @@ use storage_core::{
 use super::{
     Recovered, head,
     lines::{self, Piece},
+    snapshot,
 };
+use crate::disk::{Disk, DiskFile, Mode};
 
 /// The outcome: the write side goes on from here.
 #[derive(Default)]
@@ -31,38 +31,86 @@ pub(super) struct Found {
     pub(super) recovered: Recovered,
 }
 
-/// Reads the whole file (start 2 to 4), cuts a torn tail and keeps it aside.
-pub(super) fn recover(dir: &Path, file: &File) -> io::Result<Found> {
-    let head = head::read(dir)?;
-    let mut walk =
-        Walk { awaited: head.as_ref().filter(|head| head.n > 0).map(|head| head.head.clone()), ..Walk::default() };
+/// Reads the file from the snapshot on, or the whole (start 2 to 4), cuts a torn tail and keeps it aside.
+///
+/// What one commit writes carries one time, and only the last commit can be without its sync. So damage that is
+/// followed by nothing but whole lines of one time, none of them the one that `HEAD` names, is a commit that a power cut
+/// took some pages of: a torn tail like any other.
+pub(super) fn recover(disk: &Disk, dir: &Path, file: &DiskFile, public: &str) -> io::Result<Found> {
+    let head = head::read(disk, dir)?;
+    let awaited = head.as_ref().filter(|head| head.n > 0).map(|head| head.head.clone());
+    let mut walk = snapshot::read(disk, dir, file, public).unwrap_or_default();
+    let is_short = walk.octets > 0;
+    walk.await_line(awaited.clone());
     walk.read(file)?;
+    if is_short && walk.awaited.is_some() {
+        // HEAD may be older than the snapshot after a power cut: only the whole ledger tells whether its line is there.
+        walk = Walk { awaited, ..Walk::default() };
+        walk.read(file)?;
+    }
     if walk.octets > walk.found.octets {
-        set_aside(dir, file, walk.found.octets)?;
+        set_aside(disk, dir, file, walk.found.octets)?;
         walk.found.recovered.torn_octets = walk.octets - walk.found.octets;
     }
     if let (Some(head), Some(_)) = (&head, &walk.awaited) {
-        head::dispute(dir, head)?;
+        head::dispute(disk, dir, head)?;
         walk.found.recovered.is_disputed = true;
     }
     Ok(walk.finish())
 }
 
 #[derive(Default)]
-struct Walk {
+pub(super) struct Walk {
     found: Found,
     views: BTreeMap<RecordingId, RecordingView>,
     octets: u64,
-    /// Damaged lines since the last whole one: part of the torn tail unless a whole one follows.
+    /// Damaged lines since the last whole one, and the whole ones of one time behind them: part of the torn tail unless
+    /// something proves that they were durable.
     doubtful: u64,
+    suspects: Vec<(Line, u64)>,
     /// The hash that `HEAD` names, until it is met.
     awaited: Option<String>,
 }
 
 impl Walk {
-    fn read(&mut self, file: &File) -> io::Result<()> {
-        let mut reader = BufReader::with_capacity(1 << 20, file);
-        reader.seek(SeekFrom::Start(0))?;
+    /// One that has read as far as `found` says.
+    pub(super) fn going_on(found: Found, views: Vec<RecordingView>) -> Self {
+        let octets = found.octets;
+        Self { found, octets, views: views.into_iter().map(|view| (view.id, view)).collect(), ..Self::default() }
+    }
+
+    /// Number of the last fact read.
+    pub(super) const fn reached(&self) -> u64 {
+        self.found.chain.n
+    }
+
+    pub(super) const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    pub(super) fn views(&self) -> impl Iterator<Item = &RecordingView> {
+        self.views.values()
+    }
+
+    /// Reads on up to the line of this hash; false when the file ends before. Nothing behind it is looked at.
+    pub(super) fn read_until(&mut self, file: &DiskFile, hash: &str) -> io::Result<bool> {
+        self.await_line(Some(hash.to_owned()));
+        let mut reader = BufReader::with_capacity(1 << 20, file.reader(self.octets));
+        let mut line = Vec::new();
+        while self.awaited.is_some() {
+            let Piece::Line(octets) = lines::next(&mut reader, &mut line)? else { return Ok(false) };
+            self.octets += octets;
+            self.line(&line);
+        }
+        Ok(true)
+    }
+
+    fn await_line(&mut self, hash: Option<String>) {
+        self.awaited = hash.filter(|hash| *hash != self.found.chain.head);
+    }
+
+    fn read(&mut self, file: &DiskFile) -> io::Result<()> {
+        let mut reader = BufReader::with_capacity(1 << 20, file.reader(self.octets));
         let mut line = Vec::new();
         loop {
             match lines::next(&mut reader, &mut line)? {
@@ -81,8 +129,27 @@ impl Walk {
             self.doubtful += 1;
             return;
         };
+        if self.doubtful == 0 {
+            return self.whole(line, self.octets);
+        }
+        let is_named = self.awaited.as_ref() == Some(&line.hash);
+        let is_of_another = self.suspects.first().is_some_and(|(first, _)| first.at != line.at);
+        self.suspects.push((line, self.octets));
+        if is_named || is_of_another {
+            self.believe();
+        }
+    }
+
+    /// The damage is no torn tail: it stays, and what is behind it counts.
+    fn believe(&mut self) {
         self.found.recovered.damaged_lines += std::mem::take(&mut self.doubtful);
-        self.found.octets = self.octets;
+        for (line, end) in std::mem::take(&mut self.suspects) {
+            self.whole(line, end);
+        }
+    }
+
+    fn whole(&mut self, line: Line, end: u64) {
+        self.found.octets = end;
         self.found.chain.follow(&line);
         if self.awaited.as_ref() == Some(&line.hash) {
             self.awaited = None;
@@ -115,19 +182,19 @@ impl Walk {
 }
 
 /// Copies what is behind `keep` to a file of its own and cuts it off.
-fn set_aside(dir: &Path, file: &File, keep: u64) -> io::Result<()> {
-    let mut tail = file;
-    tail.seek(SeekFrom::Start(keep))?;
-    let aside = dir.join(format!("ledger.torn-{keep}"));
-    let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(aside)?;
-    let mut buffer = vec![0; 1 << 16];
+fn set_aside(disk: &Disk, dir: &Path, file: &DiskFile, keep: u64) -> io::Result<()> {
+    let copy = disk.open(&dir.join(format!("ledger.torn-{keep}")), Mode::New)?;
+    let (mut buffer, mut at) = (vec![0; 1 << 16], 0);
     loop {
-        match tail.read(&mut buffer)? {
-            0 => break,
-            octets => copy.write_all(&buffer[..octets])?,
+        let octets = file.read_at(&mut buffer, keep + at)?;
+        if octets == 0 {
+            break;
         }
+        copy.write_at(&buffer[..octets], at)?;
+        at += octets as u64;
     }
-    copy.sync_all()?;
-    file.set_len(keep)?;
-    file.sync_all()
+    copy.sync()?;
+    disk.sync_dir(dir)?;
+    file.truncate(keep)?;
+    file.sync()
 }

@@ -1,5 +1,8 @@
 //! The ledger on a real disk: what commits survives, what is torn is repaired, what is altered is named.
 
+mod disk;
+mod snapshot;
+
 use std::{fs, path::PathBuf};
 
 use model::{EndCause, RecordingId, RecordingOpened};

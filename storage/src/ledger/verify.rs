@@ -1,19 +1,17 @@
 //! Checks the ledger on disk, also while another process writes it.
 
 use std::{
-    fs::File,
     io::{self, BufReader},
     path::Path,
 };
 
-use rustix::fs::{FlockOperation, flock};
 use storage_core::ledger::{Finding, Verifier};
 
 use super::{
     FILE, LedgerError, folder, head,
     lines::{self, Piece},
 };
-use crate::files;
+use crate::disk::{Disk, Mode, Place};
 
 /// What was found.
 #[derive(Debug)]
@@ -26,21 +24,25 @@ pub struct VerifyReport {
 
 /// Verifies the ledger in `dir/ledger` against the node's public key (hex). A folder without a ledger is an error.
 pub fn verify(dir: &Path, public: &str) -> Result<VerifyReport, LedgerError> {
-    let dir = folder(dir);
-    let path = dir.join(FILE);
-    walk(&dir, &path, public).map_err(LedgerError::at(&path))
+    verify_on(&Disk::unwatched(), dir, public)
 }
 
-fn walk(dir: &Path, path: &Path, public: &str) -> io::Result<VerifyReport> {
-    let file = files::open_read(path)?;
-    let is_live = is_locked(&file);
+pub(super) fn verify_on(disk: &Disk, dir: &Path, public: &str) -> Result<VerifyReport, LedgerError> {
+    let dir = folder(dir);
+    let path = dir.join(FILE);
+    walk(&disk.of(Place::Ledger), &dir, &path, public).map_err(LedgerError::at(&path))
+}
+
+fn walk(disk: &Disk, dir: &Path, path: &Path, public: &str) -> io::Result<VerifyReport> {
+    let file = disk.open(path, Mode::Read)?;
+    let is_live = file.is_locked();
     // HEAD before the lines: what it names is durable, so the walk must meet it however much is appended meanwhile.
-    let head = head::read(dir)?.filter(|head| head.is_signed_by(public));
+    let head = head::read(disk, dir)?.filter(|head| head.is_signed_by(public));
     let is_headless = head.is_none();
-    let mut heads = head::disputed(dir)?;
+    let mut heads = head::disputed(disk, dir)?;
     heads.extend(head);
     let mut verifier = Verifier::new(public, heads);
-    let (mut reader, mut line) = (BufReader::with_capacity(1 << 20, file), Vec::new());
+    let (mut reader, mut line) = (BufReader::with_capacity(1 << 20, file.reader(0)), Vec::new());
     loop {
         match lines::next(&mut reader, &mut line)? {
             Piece::Line(_) => verifier.line(&line),
@@ -56,13 +58,4 @@ fn walk(dir: &Path, path: &Path, public: &str) -> io::Result<VerifyReport> {
         findings.push(Finding::HeadMissing);
     }
     Ok(VerifyReport { facts, findings })
-}
-
-/// Whether a recorder has the ledger. The question must not keep one from starting, so the lock is given back at once.
-fn is_locked(file: &File) -> bool {
-    let is_locked = flock(file, FlockOperation::NonBlockingLockShared).is_err();
-    if !is_locked {
-        let _ = flock(file, FlockOperation::Unlock);
-    }
-    is_locked
 }

@@ -1,77 +1,62 @@
-//! Reads the spool file of one recording: chunk by chunk, without any key.
+//! Reads what the spool has of one recording: chunk by chunk, without any key.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io, sync::Arc, vec};
 
 use crypto::seal::ChunkHeader;
-use model::{RecordingId, TrackNo};
-use storage_core::spoolfile::{self, Front, HEADER_LEN};
+use model::TrackNo;
+use storage_core::spoolfile::{self, Front, sum};
 
-use super::{SpoolError, path};
-use crate::{files, limits::COPY_OCTETS};
+use super::{
+    SpoolError,
+    index::{Piece, Stored},
+};
 
-/// Sealed chunks in the order of their arrival, as [`crypto::seal::ChunkKey::open`] takes them. It ends at the first
-/// octets that are no chunk: [`SpoolReader::torn_octets`] then says how many are behind.
+/// Sealed chunks in the order of their arrival, as [`crypto::seal::ChunkKey::open`] takes them. It reads the disk, not
+/// the memory of the writer, and may go on while the recording is being written: it ends where it was opened.
 pub struct SpoolReader {
-    path: PathBuf,
-    file: File,
+    pieces: vec::IntoIter<(Arc<Stored>, Piece)>,
+    path: std::path::PathBuf,
     buffer: Vec<u8>,
     /// Where in the buffer the next chunk begins.
     at: usize,
-    /// Octets of the file up to `at`.
-    offset: u64,
-    is_at_end: bool,
+    torn: u64,
 }
 
 impl SpoolReader {
-    pub(super) fn open(dir: &Path, recording: RecordingId) -> Result<Self, SpoolError> {
-        let path = path(dir, recording);
-        let (file, found) = begin(&path).map_err(SpoolError::at(&path))?;
-        if found != recording {
-            let cause = io::Error::new(io::ErrorKind::InvalidData, format!("holds recording {found}"));
-            return Err(SpoolError::Io { path, cause });
-        }
-        Ok(Self { path, file, buffer: Vec::new(), at: 0, offset: HEADER_LEN as u64, is_at_end: false })
+    pub(super) fn new(pieces: Vec<(Arc<Stored>, Piece)>) -> Self {
+        Self { pieces: pieces.into_iter(), path: std::path::PathBuf::new(), buffer: Vec::new(), at: 0, torn: 0 }
     }
 
-    /// Octets behind the last whole chunk; known at the end.
+    /// Octets passed over because a failed sync took them; known at the end.
     pub fn torn_octets(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
+        self.torn
     }
 
-    /// Octets of the file up to the next chunk.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The next chunk with its header, borrowed until the next call; none at the end.
+    /// The next chunk with its header, borrowed until the next call; none at the end. `InvalidData` when the disk gives
+    /// back something else than what was durable.
     pub fn next_chunk(&mut self) -> Result<Option<(ChunkHeader, &[u8])>, SpoolError> {
-        loop {
-            match spoolfile::front(&self.buffer[self.at..]) {
-                Front::Chunk(header, octets) => {
-                    let from = self.at;
-                    self.at += octets;
-                    self.offset += octets as u64;
-                    return Ok(Some((header, &self.buffer[from..from + octets])));
-                }
-                Front::Short if !self.is_at_end => self.fill()?,
-                Front::Short | Front::Noise => return Ok(None),
+        while self.at >= self.buffer.len() {
+            let Some((stored, piece)) = self.pieces.next() else { return Ok(None) };
+            self.path.clone_from(&stored.path);
+            self.at = 0;
+            let is_whole = read(&stored, &piece, &mut self.buffer).map_err(SpoolError::at(&self.path))?;
+            if !is_whole && stored.is_doubtful(&piece) {
+                self.torn += u64::from(piece.octets);
+                self.buffer.clear();
+            }
+            // What was durable and is damaged goes on: authentication tells which chunk, and whose fault it is not.
+        }
+        match spoolfile::front(&self.buffer[self.at..]) {
+            Front::Chunk(header, octets) => {
+                let from = self.at;
+                self.at += octets;
+                Ok(Some((header, &self.buffer[from..from + octets])))
+            }
+            Front::Short | Front::Noise => {
+                let cause = io::Error::new(io::ErrorKind::InvalidData, "a chunk is damaged");
+                Err(SpoolError::Io { path: self.path.clone(), cause })
             }
         }
-    }
-
-    fn fill(&mut self) -> Result<(), SpoolError> {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        let before = self.buffer.len();
-        let mut more = (&self.file).take(COPY_OCTETS);
-        more.read_to_end(&mut self.buffer).map_err(SpoolError::at(&self.path))?;
-        self.is_at_end = self.buffer.len() == before;
-        Ok(())
     }
 }
 
@@ -80,6 +65,16 @@ impl Iterator for SpoolReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_chunk().map(|chunk| chunk.map(|(_, octets)| octets.to_vec())).transpose()
+    }
+}
+
+/// Reads a piece; whether it is what was written.
+pub(super) fn read(stored: &Stored, piece: &Piece, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    buffer.resize(piece.octets as usize, 0);
+    match stored.file.read_exact_at(buffer, u64::from(piece.at)) {
+        Ok(()) => Ok(sum(buffer) == piece.sum),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && stored.is_doubtful(piece) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -105,18 +100,33 @@ pub struct TrackSurvey {
 pub struct SpoolSurvey {
     /// Its tracks.
     pub tracks: BTreeMap<TrackNo, TrackSurvey>,
-    /// Octets behind the last whole chunk.
+    /// Octets that are no whole chunk.
     pub torn_octets: u64,
 }
 
-/// An empty survey when there is no spool file: nothing was kept.
-pub(super) fn survey(dir: &Path, recording: RecordingId) -> Result<SpoolSurvey, SpoolError> {
+/// Reads the headers of all chunks, and nothing between them.
+pub(super) fn survey(pieces: Vec<(Arc<Stored>, Piece)>) -> Result<SpoolSurvey, SpoolError> {
     let mut survey = SpoolSurvey::default();
-    let mut reader = match SpoolReader::open(dir, recording) {
-        Err(SpoolError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => return Ok(survey),
-        reader => reader?,
-    };
-    while let Some((header, octets)) = reader.next_chunk()? {
+    for (stored, piece) in pieces {
+        // What a failed sync may have taken is read whole: its headers prove nothing.
+        let is_lost = stored.is_doubtful(&piece)
+            && !read(&stored, &piece, &mut Vec::new()).map_err(SpoolError::at(&stored.path))?;
+        let mut at = 0;
+        while !is_lost && at < piece.octets {
+            let mut raw = [0; ChunkHeader::LEN];
+            let place = u64::from(piece.at) + u64::from(at);
+            stored.file.read_exact_at(&mut raw, place).map_err(SpoolError::at(&stored.path))?;
+            let Ok((header, octets)) = ChunkHeader::announced(&raw) else { break };
+            survey.note(&header, octets);
+            at = at.saturating_add(octets as u32);
+        }
+        survey.torn_octets += u64::from(piece.octets.saturating_sub(at));
+    }
+    Ok(survey)
+}
+
+impl SpoolSurvey {
+    fn note(&mut self, header: &ChunkHeader, octets: usize) {
         let nothing = TrackSurvey {
             chunks: 0,
             next_number: 0,
@@ -125,24 +135,12 @@ pub(super) fn survey(dir: &Path, recording: RecordingId) -> Result<SpoolSurvey, 
             first_nanos: header.first_nanos,
             last_nanos: header.last_nanos,
         };
-        let track = survey.tracks.entry(TrackNo(header.track)).or_insert(nothing);
+        let track = self.tracks.entry(TrackNo(header.track)).or_insert(nothing);
         track.chunks += 1;
         track.next_number = track.next_number.max(header.number.saturating_add(1));
-        track.octets += octets.len() as u64;
+        track.octets += octets as u64;
         track.packets += u64::from(header.packets);
         track.first_nanos = track.first_nanos.min(header.first_nanos);
         track.last_nanos = track.last_nanos.max(header.last_nanos);
     }
-    survey.torn_octets = reader.torn_octets();
-    Ok(survey)
-}
-
-/// Opens a spool file and reads its header.
-pub(super) fn begin(path: &Path) -> io::Result<(File, RecordingId)> {
-    let mut file = files::open_read(path)?;
-    let mut header = [0; HEADER_LEN];
-    file.read_exact(&mut header)?;
-    let recording = spoolfile::read_header(&header);
-    let recording = recording.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((file, recording))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::TrackId;
 use storage_core::ports::{SealedChunk, SpoolSink};
 
-use super::{Shared, queue::Item};
+use super::Shared;
 
 pub(super) struct Sink(pub(super) Arc<Shared>);
 
@@ -14,7 +14,11 @@ impl SpoolSink for Sink {
         self.0.queue.offer(chunk)
     }
 
+    fn recycle(&self) -> Option<Vec<u8>> {
+        self.0.queue.recycle()
+    }
+
     fn close(&self, track: TrackId, chunks: u32) {
-        self.0.queue.push(Item::Close { track, chunks });
+        self.0.queue.close_track(track, chunks);
     }
 }

@@ -1,6 +1,12 @@
-//! The spool on a real disk: receipts, budgets, torn tails.
+//! The spool on a real disk: receipts, budgets, restarts.
+
+mod faults;
+mod moves;
+mod power;
+mod world;
 
 use std::{
+    fs,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     time::Duration,
 };
@@ -124,52 +130,72 @@ fn stopping_writes_what_was_taken() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_at_start_and_the_file_goes_on() {
+fn a_restart_goes_on_in_a_new_segment_and_reads_through_all() {
     let dir = TempDir::new().expect("a folder");
-    let path = dir.path().join(format!("{}.spool", id(5)));
-    let mut octets = storage_core::spoolfile::header(id(5)).to_vec();
-    octets.extend(chunk(track(5, 0), 0, b"first").octets);
-    let whole = octets.len() as u64;
-    let torn = chunk(track(5, 0), 1, b"second").octets;
-    octets.extend(&torn[..torn.len() - 5]);
-    fs::write(&path, &octets).expect("written");
-    fs::write(dir.path().join(format!("{}.spool", id(6))), b"RECS").expect("written");
-    fs::write(dir.path().join(format!("{}.spool", id(7))), [0xAA; 100]).expect("written");
-
-    let (spool, receipts) = open(&dir);
-    assert_eq!(fs::metadata(&path).expect("there").len(), whole);
-    assert_eq!(spool.recordings().expect("a list"), [id(5), id(7)], "what is foreign is left alone");
-    assert!(matches!(spool.read(id(7)), Err(SpoolError::Io { .. })));
-    spool.sink().offer(chunk(track(5, 0), 1, b"again")).expect("room");
-    spool.sink().close(track(5, 0), 1);
-    assert!(receipt(&receipts).complete);
-    assert_eq!(spool.read(id(5)).expect("a file").count(), 2);
+    for life in 0..3 {
+        let (spool, receipts) = open(&dir);
+        let track = track(5, life);
+        spool.sink().offer(chunk(track, 0, b"sound")).expect("room");
+        spool.put_state(id(5), format!("state {life}").as_bytes()).expect("taken");
+        spool.sink().close(track, 1);
+        assert!(receipt(&receipts).complete);
+    }
+    assert_eq!(files(&dir).len(), 3);
+    fs::write(dir.path().join("stranger"), b"RECS").expect("written");
+    fs::write(dir.path().join("0000000000000077-0000.spool"), [0xAA; 100]).expect("written");
+    fs::write(dir.path().join("half.tmp"), b"of a move").expect("written");
+    let (spool, _receipts) = open(&dir);
+    let tracks: Vec<u16> = spool
+        .read(id(5))
+        .expect("chunks")
+        .map(|octets| key(5).open(&octets.expect("read")).expect("authentic").header.track)
+        .collect();
+    assert_eq!(tracks, [0, 1, 2]);
+    assert_eq!(spool.states(), [(id(5), b"state 2".to_vec())]);
+    spool.remove(id(5)).expect("removed");
+    assert!(spool.states().is_empty());
+    spool.stop();
+    assert_eq!(files(&dir), ["0000000000000077-0000.spool", "stranger"], "what is not ours is left alone");
 }
 
 #[test]
-fn a_failed_write_is_told_in_the_receipt_and_harms_nobody_else() {
+fn what_was_freed_stays_so_after_a_restart_though_others_keep_its_segment() {
     let dir = TempDir::new().expect("a folder");
     let (spool, receipts) = open(&dir);
-    // A folder in the place of the file: opening it fails like a broken disk does.
-    fs::create_dir(dir.path().join(format!("{}.spool", id(8)))).expect("made");
-    for recording in [8, 9] {
+    for recording in [1, 2] {
         spool.sink().offer(chunk(track(recording, 0), 0, b"sound")).expect("room");
         spool.sink().close(track(recording, 0), 1);
+        assert!(receipt(&receipts).complete);
     }
-    let (lost, kept) = (receipt(&receipts), receipt(&receipts));
-    assert_eq!(lost, Receipt { track: track(8, 0), chunks: 0, octets: 0, complete: false });
-    assert!(kept.complete && kept.chunks == 1);
-    assert_eq!(spool.shared.metrics.lost.get(), 1);
-    // The volume itself is well: the probe finds that out, and new calls are accepted again.
-    let patience = std::time::Duration::from_secs(20);
-    let (sender, receiver) = sync_channel::<()>(0);
-    let waiting = std::thread::spawn(move || receiver.recv_timeout(patience));
-    while !spool.has_room() && !waiting.is_finished() {
-        std::thread::yield_now();
-    }
-    assert!(spool.has_room());
-    drop(sender);
-    let _ = waiting.join();
+    spool.remove(id(1)).expect("removed");
+    spool.stop();
+    let (spool, _receipts) = open(&dir);
+    assert_eq!(spool.recordings().expect("a list"), [id(2)]);
+    let error = spool.read(id(1)).err().expect("nothing");
+    assert!(matches!(error, SpoolError::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound));
+}
+
+#[test]
+fn buffers_come_back_and_a_state_too_long_is_refused() {
+    let dir = TempDir::new().expect("a folder");
+    let (spool, receipts) = open(&dir);
+    let sink = spool.sink();
+    assert_eq!(sink.recycle(), None);
+    sink.offer(chunk(track(1, 0), 0, b"sound")).expect("room");
+    sink.close(track(1, 0), 1);
+    receipt(&receipts);
+    let buffer = sink.recycle().expect("a buffer of a written chunk");
+    assert!(buffer.is_empty() && buffer.capacity() > 0);
+    assert!(spool.put_state(id(1), &[0; 1 << 20]).is_err());
+    spool.stop();
+    assert!(spool.put_state(id(1), b"late").is_err());
+}
+
+fn files(dir: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(dir.path()).expect("a folder").flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 #[test]

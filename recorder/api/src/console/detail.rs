@@ -15,7 +15,7 @@ use super::{
     Refused, Visitor, form, html as answer,
     list::{notes, parties, shown, state},
     page::{clock, csrf, frame, when},
-    waveform,
+    sessions, waveform,
 };
 use crate::{
     app::App,
@@ -46,6 +46,8 @@ pub(super) async fn page(
         (actions(&caller, &view))
         (facts(&view))
         (tracks(&view))
+        (sessions::table(&view))
+        (sessions::attachments(&view))
         (names("Correlation", view.correlation.iter()))
         (names("User data", view.user_data.iter()))
         (warnings(&view))
@@ -155,7 +157,12 @@ fn facts(view: &RecordingView) -> Markup {
             }
             @for party in &view.parties {
                 dt { (party.role.as_deref().unwrap_or("party")) }
-                dd { (shown(party)) @if shown(party) != party.address.reveal() { " " span.faint { (party.address.reveal()) } } }
+                dd {
+                    (shown(party))
+                    @if shown(party) != party.address.reveal() { " " span.faint { (party.address.reveal()) } }
+                    @if let Some(at) = party.joined_at { " " span.faint { "joined " (when(at)) " UTC" } }
+                    @if let Some(at) = party.left_at { " " span.faint { "left " (when(at)) " UTC" } }
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ mod detail;
 mod list;
 mod login;
 mod page;
+mod sessions;
 mod waveform;
 
 use std::sync::Arc;

@@ -127,6 +127,9 @@ async fn the_page_of_a_recording_has_two_named_lanes_and_a_player() {
     assert!(page.contains("role=\"slider\"") && page.contains("aria-valuetext=\"0 seconds of "));
     assert!(page.contains("<span class=\"who\">7001</span>"));
     assert!(!page.contains(" style=") && !page.contains("onclick"), "nothing inline");
+    for shown in ["call-1@192.0.2.10", "hung up", "Q.850;cause=16", "application/gtd", "joined <time"] {
+        assert!(page.contains(shown), "{shown} is not shown");
+    }
     let audio = format!("/api/v1/recordings/{}/audio?format=wav", id(1));
     assert!(page.contains(&audio));
     assert_eq!(

@@ -56,6 +56,17 @@ fn the_answer_holds_what_the_description_requires_and_nothing_else() {
     assert_eq!(keys(&shape), properties("Recording"));
     assert_eq!(keys(&shape["tracks"][0]), properties("Track"));
     assert_eq!(keys(&shape["tracks"][0]["gaps"][0]), properties("Gap"));
+    assert_eq!(keys(&shape["sessions"][0]), properties("Session"));
+    let party: Vec<_> = properties("Party").into_iter().filter(|key| key != "also").collect();
+    assert_eq!(keys(&shape["parties"][0]), party);
+    let inside = |name: &str, inner: &str| -> Vec<String> {
+        let schema = &description["components"]["schemas"][name]["properties"][inner]["items"]["properties"];
+        schema.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(&shape["attachments"][0]), inside("Recording", "attachments"));
+    assert_eq!(keys(&shape["sessions"][0]["reasons"][0]), inside("Session", "reasons"));
+    let causes = description["components"]["schemas"]["EndCause"]["enum"].as_array().unwrap();
+    assert!(causes.contains(&shape["end_cause"]) && causes.contains(&shape["sessions"][0]["end_cause"]));
 }
 
 #[tokio::test]

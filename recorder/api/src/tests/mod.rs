@@ -23,14 +23,14 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use model::{
-    Actor, Audit, AuditResult, Command, CommandError, Fact, Gap, GapCause, MediaObject, Party, RecordingId, Role,
-    Timestamp, TrackCounters, TrackNo,
+    Actor, Audit, AuditResult, Command, CommandError, EndCause, Fact, Gap, GapCause, MediaObject, Party, RecordingId,
+    Role, RsId, Timestamp, TrackCounters, TrackNo,
 };
 use serde_json::Value;
 use storage_core::{
     memory::MemoryCatalog,
     ports::{BoxFuture, Catalog, MediaFormat, MediaReader, Playback, PlaybackError},
-    view::{RecordingView, State, TrackView, WarningView},
+    view::{AttachmentView, RecordingView, SessionView, State, TrackView, WarningView},
 };
 use tower::ServiceExt;
 
@@ -270,6 +270,9 @@ fn archived(number: u8) -> RecordingView {
             sealed_sha256: "cd".repeat(32),
         }],
         flags: vec!["paused".into()],
+        sessions: vec![session(at)],
+        attachments: vec![AttachmentView { content_type: "application/gtd".into(), disposition: None, bytes: 12 }],
+        end_cause: Some(EndCause::Bye),
         warnings: vec![WarningView { name: "no_sip_src".into(), detail: None }],
         correlation: BTreeMap::from([("queue".to_owned(), "sales".to_owned())]),
         user_data: BTreeMap::from([("customer".to_owned(), "4711".to_owned())]),
@@ -291,6 +294,24 @@ fn party(address: &str, name: Option<&str>, role: &str, track: u16) -> Party {
         role: Some(role.into()),
         also: Vec::new(),
         tracks: vec![TrackNo(track)],
+        joined_at: Some(Timestamp::from_millis(START)),
+        left_at: None,
+    }
+}
+
+fn session(at: Timestamp) -> SessionView {
+    let header = "Q.850;cause=16;text=\"Normal call clearing\"";
+    SessionView {
+        session: RsId(1),
+        call_id: "call-1@192.0.2.10".into(),
+        peer: "tcp:192.0.2.10:5060".into(),
+        profile: "genesys-msr".into(),
+        grouped_at: None,
+        started_at: Some(at),
+        stopped_at: Some(at.plus_nanos(4_000_000_000)),
+        ended: Some(EndCause::Bye),
+        reason: Some(header.into()),
+        reasons: storage_core::reason::read(header),
     }
 }
 
@@ -303,7 +324,10 @@ fn track(number: u16, opened_at: Timestamp, gaps: Vec<Gap>) -> TrackView {
         codec: "PCMU".into(),
         payloads: vec![(0, "PCMU".into(), 8000, 1)],
         srtp: true,
+        port: 20_000,
         opened_at,
+        stream_from: None,
+        stream_to: Some(opened_at.plus_nanos(4_000_000_000)),
         counters: Some(TrackCounters { received: 250, lost: 3, ..TrackCounters::default() }),
         gaps,
         chunks: Some(2),

@@ -20,6 +20,7 @@ use model::{
 use prometheus::Registry;
 use storage_core::ports::{SealedChunk, SpoolSink};
 
+use super::RECEIVE;
 use crate::{Capture, Config, clock};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,6 +60,7 @@ pub(super) struct Rig {
 pub(super) fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config { workers: 1, sweep: Duration::from_millis(5), ..Config::default() };
     config.chunk = Duration::from_millis(30);
+    config.receive = RECEIVE;
     change(&mut config);
     config
 }
@@ -75,6 +77,11 @@ impl Rig {
         let capture = Capture::start(config, Arc::clone(&spool) as _, tell, &registry).unwrap();
         let key = Arc::new(DataKey::from_entropy([9; 32]).chunk_key(track(0).recording.as_bytes()));
         Self { capture, spool, registry, reports, key }
+    }
+
+    /// The key of the recording.
+    pub(super) fn key(&self) -> Arc<ChunkKey> {
+        Arc::clone(&self.key)
     }
 
     /// The next report.
@@ -180,6 +187,7 @@ pub(super) fn order(no: u16) -> OpenTrack {
         srtp_local: None,
         codecs: vec![codec(8, CodecKind::Pcma), codec(101, CodecKind::TelephoneEvent)],
         paused: None,
+        joins_late: false,
     }
 }
 

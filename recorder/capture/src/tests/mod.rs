@@ -1,6 +1,34 @@
-//! Capture against real loopback sockets, into a spool in memory whose chunks are opened again and compared.
+//! Capture against real loopback sockets, into a spool in memory whose chunks are opened again and compared: once for
+//! every way to receive, which differ in what they cost and in nothing else.
 
-mod control;
-mod harness;
-mod plain;
-mod secure;
+/// The same scenarios under another way to receive.
+macro_rules! suite {
+    ($way:ident, $receive:ident) => {
+        #[path = "."]
+        mod $way {
+            use crate::Receive;
+
+            const RECEIVE: Receive = Receive::$receive;
+
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "control.rs"]
+            mod control;
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "flood.rs"]
+            mod flood;
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "harness.rs"]
+            mod harness;
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "plain.rs"]
+            mod plain;
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "secure.rs"]
+            mod secure;
+        }
+    };
+}
+
+suite!(sweep, Sweep);
+suite!(io_uring, IoUring);
+suite!(epoll, Epoll);

@@ -8,7 +8,7 @@ use super::{Plan, TrackPlan, TrackSpec, channels, holes::Holes};
 use crate::{
     codec::{self, Law, TICK_HZ},
     count::StreamCounter,
-    limits::{MAX_CHANNELS, MAX_LATENESS_NANOS, MAX_SEGMENTS, MAX_TICKS, MAX_WINDOW_NANOS},
+    limits::{MAX_CHANNELS, MAX_LATENESS_NANOS, MAX_LOSS_GAPS, MAX_SEGMENTS, MAX_TICKS, MAX_WINDOW_NANOS},
     rtp::RtpView,
     stream::Seen,
     timeline::{Anchor, Followed, Follower, Segment, Sighting, TICK_NANOS, find},
@@ -32,6 +32,8 @@ struct Track {
     counter: StreamCounter,
     refused: u64,
     holes: Holes,
+    /// Spans of arrival whose packets were taken and then not kept.
+    dropped: Vec<Gap>,
     anchors: BTreeMap<u32, Anchor>,
     segments: Vec<Segment>,
     audio_packets: u64,
@@ -67,6 +69,18 @@ impl Survey {
                 track.packet(&view, arrival, self.frontier);
             }
             Err(_) => track.refused += 1,
+        }
+    }
+
+    /// Notes that between these arrivals (nanoseconds) packets of the track were taken and could not be kept: what is
+    /// missing there is no loss of the network.
+    pub fn dropped(&mut self, track_index: usize, from_nanos: u64, to_nanos: u64) {
+        let Some(track) = self.tracks.get_mut(track_index) else { return };
+        let (from, to) = (Timestamp::from_nanos(from_nanos), Timestamp::from_nanos(to_nanos.max(from_nanos + 1)));
+        let is_full = track.dropped.len() >= MAX_LOSS_GAPS;
+        match track.dropped.last_mut() {
+            Some(last) if is_full => last.to = last.to.max(to),
+            _ => track.dropped.push(Gap { from, to, cause: GapCause::Overload }),
         }
     }
 
@@ -133,6 +147,7 @@ impl Track {
             follower: Follower::new(),
             refused: 0,
             holes: Holes::default(),
+            dropped: Vec::new(),
             anchors: BTreeMap::new(),
             segments: Vec::new(),
             audio_packets: 0,
@@ -240,7 +255,9 @@ impl Track {
                 continue;
             };
             let gap = Gap { from: stamp(from), to: stamp(to.max(from)), cause: GapCause::Loss };
-            if !gaps[..known].iter().any(|cause| explains(cause, &gap)) {
+            if self.dropped.iter().any(|dropped| explains(dropped, &gap)) {
+                gaps.push(Gap { cause: GapCause::Overload, ..gap });
+            } else if !gaps[..known].iter().any(|cause| explains(cause, &gap)) {
                 counters.lost += hole.missing;
                 gaps.push(gap);
             }

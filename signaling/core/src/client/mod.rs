@@ -196,7 +196,18 @@ impl Client {
 
     /// The connection is gone, and with it every call on it.
     pub fn flow_lost(&mut self, flow: u64) {
-        let lost: Vec<CallId> = self.calls.iter().filter(|(_, call)| call.flow.id == flow).map(|(id, _)| *id).collect();
+        self.lost(flow, |_| true);
+    }
+
+    /// The connection is gone and is being made anew: calls that stand go on (RFC 5923 3: a dialog is bound to no
+    /// connection), those that wait for their answer or for that of a BYE have failed.
+    pub fn flow_broken(&mut self, flow: u64) {
+        self.lost(flow, |state| *state != State::Live);
+    }
+
+    fn lost(&mut self, flow: u64, is_lost: impl Fn(&State) -> bool) {
+        let is_it = |(_, call): &(&CallId, &Call)| call.flow.id == flow && is_lost(&call.state);
+        let lost: Vec<CallId> = self.calls.iter().filter(is_it).map(|(id, _)| *id).collect();
         for id in lost {
             let Some(call) = self.bury(id) else { continue };
             self.events.push_back(match call.state {
@@ -238,6 +249,11 @@ impl Client {
     /// The next thing that happened.
     pub fn event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
+    }
+
+    /// No call stands or is being placed.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty()
     }
 
     /// Call-ID header of a call.

@@ -16,7 +16,7 @@ impl Client {
     pub(super) fn on_request(&mut self, flow: &Flow, request: Box<Request>, tag: String, at: &mut Moment<'_>) {
         // Nobody counts what a client answers.
         self.layer.take_answered();
-        let Arrival::New(tx) = self.layer.request(flow, request.clone(), tag, at.now) else { return };
+        let Arrival::New(tx) = self.layer.request(flow, request.clone().into(), tag, at.now) else { return };
         let id = request.to.tag().and_then(|tag| self.tags.get(tag)).copied();
         let is_ours = |id: &CallId| {
             self.calls.get(id).is_some_and(|call| {

@@ -5,7 +5,7 @@ use super::{
     dialog::{OpenKind, Phase},
 };
 use crate::{
-    event::{DialogId, Ended},
+    event::{DialogId, Ended, Event},
     flow::token,
     limits::MIN_SESSION_EXPIRES_S,
     session_timer::{self as timer, SessionTimer},
@@ -97,10 +97,16 @@ impl Endpoint {
         }
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         let Some(timer) = dialog.timer else { return };
+        // A restored session over a stream may have no way to the peer before the peer comes back.
+        let has_no_way = status == 408 && dialog.is_unheard && dialog.flow.transport.is_reliable();
+        if response.is_some() && std::mem::take(&mut dialog.is_unheard) && status < 300 {
+            self.events.push_back(Event::Established { dialog: id });
+        }
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         match status {
             200..300 => dialog.timer = headers.and_then(|headers| timer::agreed_by_peer(headers, at.now)),
             // RFC 4028 10, RFC 3261 12.2.1.2: the peer is gone or knows nothing of the session.
-            408 | 481 => return self.hang_up(id, Ended::SessionTimer, at),
+            408 | 481 if !has_no_way => return self.hang_up(id, Ended::SessionTimer, at),
             422 => {
                 let least = headers.and_then(|headers| headers.get("Min-SE")?.parse().ok());
                 let interval_s = least.unwrap_or(timer.interval_s).max(MIN_SESSION_EXPIRES_S);

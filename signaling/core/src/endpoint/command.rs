@@ -49,6 +49,7 @@ impl Endpoint {
             self.stats.late_commands += 1;
             return;
         };
+        self.undecided.end(id);
         lines.resize(offer.lines.len(), Grant::Reject);
         if kind == OpenKind::AckAnswer {
             dialog.agreed = dialog.agreed.take().map(|agreed| agreed.moved(offer));
@@ -57,6 +58,8 @@ impl Endpoint {
         let answer = negotiate::answer(&sdp, &offer, &lines, &mut dialog.local_sdp);
         dialog.agreed = Some(Agreed { sdp, offer, grants: lines });
         dialog.timer = timer.map(|timer| timer.again(at.now));
+        self.note_changed(id);
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         let (contact, timer, replaces) = (dialog.contact.clone(), dialog.timer, dialog.replaces.take());
         let mut reply = self.success(&contact);
         timer.iter().for_each(|timer| timer.answer(&mut reply.headers));

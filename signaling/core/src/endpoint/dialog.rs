@@ -106,6 +106,8 @@ pub(super) struct Dialog {
     pub(super) wants_hangup: bool,
     /// The dialog that this one takes over (RFC 3891), until it is accepted.
     pub(super) replaces: Option<DialogId>,
+    /// Restored, and the peer has said nothing in it since.
+    pub(super) is_unheard: bool,
 }
 
 /// Identity of a dialog that an INVITE begins.
@@ -149,6 +151,7 @@ impl Dialog {
             has_asked_snapshot: false,
             wants_hangup: false,
             replaces: None,
+            is_unheard: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{
     Arrived, Endpoint, Moment,
     dialog::{Agreed, OpenKind, OpenOffer, Phase, Unacked},
-    offer::{Refused, metadata_of, tidy},
+    offer::{Refused, metadata_of, rest_of, tidy},
 };
 use crate::{
     event::{DialogId, Ended, Event, Metadata, Offer},
@@ -27,6 +27,11 @@ impl Endpoint {
             self.layer.respond(tx, &reply, at.now);
             return;
         }
+        // A restored session lives: the peer speaks in it.
+        if std::mem::take(&mut dialog.is_unheard) && request.method != Method::Bye {
+            self.events.push_back(Event::Established { dialog: id });
+        }
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         match request.method {
             Method::Invite | Method::Update => {
                 if request.method == Method::Invite {
@@ -88,6 +93,7 @@ impl Endpoint {
         };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return Ok(()) };
         dialog.refresh(request, flow);
+        self.events.extend(rest_of(id, parts, Vec::new()));
         let warnings = tidy(warnings);
         if let Some((sdp, offer)) = negotiated {
             let kind = if is_invite { OpenKind::Invite(tx) } else { OpenKind::Update(tx) };
@@ -114,6 +120,7 @@ impl Endpoint {
         let mut reply = self.success(&dialog.contact);
         dialog.timer.iter().for_each(|timer| timer.answer(&mut reply.headers));
         self.layer.respond(tx, &reply, at.now);
+        self.note_changed(id);
     }
 
     /// re-INVITE without an offer: 200 with ours, which repeats what stands (RFC 3261 14.2); nothing is added.
@@ -143,16 +150,19 @@ impl Endpoint {
         let reasons: Vec<&str> = request.headers.all("Reason").collect();
         let reason = (!reasons.is_empty()).then(|| reasons.join(", "));
         let mut parts = self.parts(request, false).unwrap_or_default();
-        let metadata = metadata_of(&mut parts, &mut Vec::new());
+        let mut warnings = Vec::new();
+        let metadata = metadata_of(&mut parts, &mut warnings);
+        self.events.extend(rest_of(id, parts, warnings));
         self.events.push_back(Event::Ended { dialog: id, cause: Ended::Bye, reason, metadata });
     }
 
     /// CANCEL came in time; 200 to it has left.
     pub(super) fn on_cancelled(&mut self, invite: ServerId, at: &Moment<'_>) {
+        let tag = self.layer.request_of(invite).and_then(|request| request.to.tag()).or(self.layer.tag_of(invite));
+        let id = tag.and_then(|tag| self.tags.get(tag)).copied();
         let reply = self.reply(487);
         self.layer.respond(invite, &reply, at.now);
-        let tag = self.layer.request_of(invite).and_then(|request| request.to.tag()).or(self.layer.tag_of(invite));
-        let Some(&id) = tag.and_then(|tag| self.tags.get(tag)) else { return };
+        let Some(id) = id else { return };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         if dialog.open.as_ref().is_none_or(|open| open.kind != OpenKind::Invite(invite)) {
             return;

@@ -8,7 +8,7 @@ use super::{
     peers,
 };
 use crate::{
-    event::{DialogId, Event, Offered, Warning},
+    event::{Attachment, DialogId, Event, Metadata, Offered, Warning},
     flow::Flow,
     limits,
     negotiate::LocalSession,
@@ -23,7 +23,8 @@ struct Taken {
     is_strict: bool,
     replaces: Option<DialogId>,
     open: OpenOffer,
-    metadata: Option<crate::event::Metadata>,
+    metadata: Option<Metadata>,
+    attachments: Vec<Attachment>,
     warnings: Vec<Warning>,
 }
 
@@ -66,7 +67,8 @@ impl Endpoint {
         let (sdp, offer) = self.negotiate(sdp, flow, None, &mut warnings)?;
         let decide_by = at.now + limits::DECISION;
         let open = OpenOffer { kind: OpenKind::Invite(tx), sdp, offer, timer, decide_by };
-        Ok(Taken { detection, is_strict, replaces, open, metadata, warnings })
+        let attachments = parts.others;
+        Ok(Taken { detection, is_strict, replaces, open, metadata, attachments, warnings })
     }
 
     fn room(&self) -> Result<(), Refused> {
@@ -130,7 +132,7 @@ impl Endpoint {
         let local_tag = self.layer.tag_of(tx).unwrap_or_default().to_owned();
         let host = self.host(flow);
         let mut dialog = Dialog::new(Birth { id, request, flow, local_tag, local_sdp, host: &host });
-        let Taken { detection, is_strict, replaces, open, metadata, warnings } = taken;
+        let Taken { detection, is_strict, replaces, open, metadata, attachments, warnings } = taken;
         let offered = Offered {
             dialog: id,
             call_id: request.call_id.clone(),
@@ -139,6 +141,7 @@ impl Endpoint {
             offer: open.offer.clone(),
             genesys: detection.genesys,
             metadata,
+            attachments,
             correlation: correlation::from_headers(request.headers.iter()),
             warnings: tidy(warnings),
         };
@@ -147,6 +150,7 @@ impl Endpoint {
         dialog.open = Some(open);
         self.tags.insert(dialog.local_tag.clone(), id);
         self.dialogs.insert(id, dialog);
+        self.undecided.begin(id, at.now);
         self.reschedule(id);
         self.events.push_back(Event::Offered(Box::new(offered)));
     }

@@ -11,16 +11,21 @@ mod dialog;
 mod inside;
 mod invite;
 mod offer;
+mod overload;
 mod peers;
+mod restore;
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
 use asking::Purpose;
 use dialog::Dialog;
+use overload::Undecided;
 pub use peers::{Network, PeerRule, Profile};
+pub use restore::DialogState;
 
 use crate::{
     event::{Command, DialogId, Event, Transport},
@@ -65,6 +70,10 @@ pub struct Stats {
     pub dropped_events: u64,
     /// Commands for dialogs that are gone.
     pub late_commands: u64,
+    /// New sessions turned away because too many waited for their decision already.
+    pub overload_refusals: u64,
+    /// New sessions that wait for their decision.
+    pub undecided: usize,
     /// Live dialogs.
     pub dialogs: usize,
     /// Live transactions.
@@ -96,8 +105,11 @@ pub struct Endpoint {
     tags: HashMap<String, DialogId>,
     asked: HashMap<ClientId, (DialogId, Purpose)>,
     schedule: crate::sip::schedule::Schedule<DialogId>,
+    undecided: Undecided,
     events: VecDeque<Event>,
     next_dialog: u64,
+    /// Whose state is to be written down anew.
+    changed: Vec<DialogId>,
     is_draining: bool,
     stats: Stats,
 }
@@ -119,8 +131,10 @@ impl Endpoint {
             tags: HashMap::new(),
             asked: HashMap::new(),
             schedule: crate::sip::schedule::Schedule::default(),
+            undecided: Undecided::default(),
             events: VecDeque::new(),
             next_dialog: 0,
+            changed: Vec::new(),
             is_draining: false,
             stats: Stats::default(),
         }
@@ -133,7 +147,7 @@ impl Endpoint {
             Ok(Message::Request(request)) => {
                 let is_large = flow.transport == Transport::Udp && octets.len() > limits::UDP_REQUEST_OCTETS;
                 self.stats.large_udp_requests += u64::from(is_large);
-                self.on_request(flow, request, is_large, at);
+                self.on_request(flow, Arc::from(request), is_large, at);
             }
             Ok(Message::Response(response)) => {
                 if let Some(client) = self.layer.response(&response, now) {
@@ -173,8 +187,11 @@ impl Endpoint {
         }
     }
 
-    fn on_request(&mut self, flow: &Flow, request: Box<Request>, is_large: bool, at: &mut Moment<'_>) {
-        let arrival = self.layer.request(flow, request.clone(), token(at.entropy), at.now);
+    fn on_request(&mut self, flow: &Flow, request: Arc<Request>, is_large: bool, at: &mut Moment<'_>) {
+        if self.turned_away_at_door(flow, &request, at) {
+            return;
+        }
+        let arrival = self.layer.request(flow, Arc::clone(&request), token(at.entropy), at.now);
         let refused = |status, cause| (request.method == Method::Invite).then_some((status, cause));
         let turned_away = match arrival {
             Arrival::New(tx) => return self.route(Arrived { tx, flow, request: &request, is_large }, at),
@@ -289,7 +306,8 @@ impl Endpoint {
 
     /// Counters and gauges.
     pub fn stats(&self) -> Stats {
-        Stats { dialogs: self.dialogs.len(), transactions: self.layer.len(), ..self.stats }
+        let (dialogs, transactions) = (self.dialogs.len(), self.layer.len());
+        Stats { undecided: self.undecided.len(), dialogs, transactions, ..self.stats }
     }
 
     /// Final answers given since the last call: method and status, for `recorder_sip_requests_total`.
@@ -304,6 +322,7 @@ impl Endpoint {
     /// Forgets a dialog.
     fn bury(&mut self, id: DialogId) -> Option<Dialog> {
         self.schedule.set(id, None);
+        self.undecided.end(id);
         let dialog = self.dialogs.remove(&id)?;
         self.tags.remove(&dialog.local_tag);
         Some(dialog)

@@ -2,7 +2,7 @@
 
 use super::{ACCEPT, Endpoint, dialog::Agreed};
 use crate::{
-    event::{Metadata, Offer, Transport, Warning},
+    event::{DialogId, Event, Metadata, Offer, Transport, Warning},
     flow::Flow,
     limits, negotiate,
     sdp::SessionDescription,
@@ -73,6 +73,13 @@ pub(super) fn metadata_of(parts: &mut Parts, warnings: &mut Vec<Warning>) -> Opt
     warnings.append(&mut parts.warnings);
     let (media_type, raw) = parts.metadata.take()?;
     Some(metadata::read(&media_type, &raw, warnings))
+}
+
+/// What is left of a body when SDP and metadata were taken: to be kept, or worth a warning. None when nothing is.
+pub(super) fn rest_of(dialog: DialogId, parts: Parts, warnings: Vec<Warning>) -> Option<Event> {
+    let attachments = parts.others;
+    let is_nothing = attachments.is_empty() && warnings.is_empty();
+    (!is_nothing).then(|| Event::PartsReceived { dialog, attachments, warnings: tidy(warnings) })
 }
 
 /// Each warning once, and not too many.

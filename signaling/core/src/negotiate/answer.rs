@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Grant, Line, LineState, Offer},
     sdp::{
@@ -12,7 +14,7 @@ use crate::{
 
 /// Our side of the description of one dialog. The version rises by one exactly when the description changed
 /// (RFC 3264 8).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalSession {
     /// `sess-id` of `o=`.
     pub id: u64,

@@ -16,8 +16,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// A session description, as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDescription {
     /// The fields of `o=` as written, empty when there was none.
     pub origin: String,
@@ -32,14 +34,14 @@ pub struct SessionDescription {
 }
 
 /// A `c=` line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// The address without TTL; a host name stays text.
     pub host: String,
 }
 
 /// One `a=` line, the value byte for byte. Keys in it (`a=crypto`) do not show in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribute {
     /// Before the colon.
     pub name: String,
@@ -58,7 +60,7 @@ impl fmt::Debug for Attribute {
 }
 
 /// One m-line with what belongs to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// `audio`, `video`, ... as written.
     pub kind: String,

@@ -1,6 +1,6 @@
 //! Messages out of a TCP or TLS stream (RFC 3261 18.3), with bounds, keep-alives and skipping of bodies too large.
 
-use super::parse::{content_length, head_end, head_headers};
+use super::parse::{head_end, head_length};
 use crate::limits;
 
 /// What a stream holds next.
@@ -12,6 +12,24 @@ pub enum Frame {
     Ping,
     /// The head of a message whose body is beyond the cap; the body is skipped. Answer 413.
     TooLarge(Vec<u8>),
+}
+
+/// Whether a message asks for a new session, which may wait and may be refused; a CANCEL counts as one, because it must
+/// not overtake its INVITE. Everything else belongs to a session that is recorded now, and goes first. Only looks: what
+/// it takes for the one or the other is still read and checked as a whole.
+pub fn begins_session(octets: &[u8]) -> bool {
+    let start = octets.trim_ascii_start();
+    start.starts_with(b"CANCEL ") || (start.starts_with(b"INVITE ") && !has_to_tag(start))
+}
+
+fn has_to_tag(message: &[u8]) -> bool {
+    let head = &message[..head_end(message).unwrap_or(message.len())];
+    let mut lines = head.split(|octet| *octet == b'\n').skip(1);
+    let to = lines.find(|line| {
+        let name = line.split(|octet| *octet == b':').next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"To") || name.eq_ignore_ascii_case(b"t")
+    });
+    to.is_some_and(|to| to.windows(5).any(|window| window.eq_ignore_ascii_case(b";tag=")))
 }
 
 /// The framing is lost; the connection must be closed.
@@ -74,7 +92,7 @@ impl Framer {
                 return Err(FrameError::HeadTooLarge);
             }
             // RFC 3261 18.3: on streams Content-Length is mandatory; a message without one has no body (tolerated).
-            let length = content_length(&head_headers(&self.buffer[..end])).map_err(|_| FrameError::Length)?;
+            let length = head_length(&self.buffer[..end]).map_err(|_| FrameError::Length)?;
             self.known = Some((end, length.unwrap_or(0)));
         }
         let Some((end, length)) = self.known else { return Ok(None) };
@@ -108,6 +126,19 @@ mod tests {
     use super::*;
 
     const OPTIONS: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nl : 4\r\n\r\nbody";
+
+    #[test]
+    fn new_sessions_are_told_from_requests_inside_sessions() {
+        let invite = |to: &str| format!("\r\nINVITE sip:a@b SIP/2.0\r\nVia: x\r\n{to}\r\n\r\nTo: <sip:b>;tag=body");
+        for to in ["To: <sip:srs@b>", "t:<sip:tag=@b>", "From: <sip:a>;tag=1\r\nTo: <sip:b>"] {
+            assert!(begins_session(invite(to).as_bytes()), "{to}");
+        }
+        for to in ["To: <sip:srs@b>;tag=1", "t : \"B\" <sip:b> ;TAG=x"] {
+            assert!(!begins_session(invite(to).replace(" ;TAG", ";TAG").as_bytes()), "{to}");
+        }
+        assert!(begins_session(b"CANCEL sip:a@b SIP/2.0\r\n\r\n"));
+        assert!(!begins_session(b"BYE sip:a@b SIP/2.0\r\n\r\n") && !begins_session(b""));
+    }
 
     #[test]
     fn messages_come_out_whole_however_they_arrive() {

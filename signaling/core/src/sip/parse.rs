@@ -1,5 +1,7 @@
 //! Octets to message: tolerant where RFC 4475 is, refusing where it refuses.
 
+use std::borrow::Cow;
+
 use super::{
     Headers, Method, NameAddr, Request, Response,
     header::long_name,
@@ -24,24 +26,25 @@ pub fn head_end(octets: &[u8]) -> Option<usize> {
 }
 
 /// Start line and unfolded header lines of a head.
-fn lines(head: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+fn lines(head: &str) -> Vec<Cow<'_, str>> {
+    let mut lines: Vec<Cow<'_, str>> = Vec::with_capacity(24);
     for raw in head.split('\n') {
         let raw = raw.strip_suffix('\r').unwrap_or(raw);
         match lines.last_mut() {
             Some(last) if raw.starts_with([' ', '\t']) => {
+                let last = last.to_mut();
                 last.push(' ');
                 last.push_str(raw.trim());
             }
             _ if raw.is_empty() => {}
-            _ => lines.push(raw.to_owned()),
+            _ => lines.push(Cow::Borrowed(raw)),
         }
     }
     lines
 }
 
 /// Reads header lines, or the rule they break.
-fn headers(lines: &[String]) -> (Headers, Option<&'static str>) {
+fn headers(lines: &[Cow<'_, str>]) -> (Headers, Option<&'static str>) {
     let mut headers = Headers::new();
     let mut broken = None;
     for line in lines {
@@ -80,10 +83,18 @@ pub fn content_length(headers: &Headers) -> Result<Option<usize>, &'static str> 
     Ok(found)
 }
 
-/// Headers of a head, for framing only.
-pub fn head_headers(head: &[u8]) -> Headers {
+/// Content-Length of a head, for framing: nothing else of it is read.
+///
+/// # Errors
+/// As [`content_length`].
+pub fn head_length(head: &[u8]) -> Result<Option<usize>, &'static str> {
     let text = String::from_utf8_lossy(head);
-    headers(lines(&text).get(1..).unwrap_or_default()).0
+    let is_length = |line: &&Cow<'_, str>| {
+        let name = line.split_once(':').map(|(name, _)| long_name(name.trim()));
+        name.is_some_and(|name| name.eq_ignore_ascii_case("Content-Length"))
+    };
+    let lengths: Vec<_> = lines(&text).iter().skip(1).filter(is_length).cloned().collect();
+    content_length(&headers(&lengths).0)
 }
 
 /// Reads one whole message: on a datagram the body is cut to Content-Length (RFC 3261 18.3).
@@ -229,13 +240,12 @@ fn vet(method: &Method, to: &NameAddr, headers: &Headers) -> Result<(), &'static
     if *method == Method::Invite && to.tag().is_none() && headers.get("Contact").is_none() {
         return Err("INVITE without Contact");
     }
-    if headers.all("Contact").any(|contact| !text::is_balanced(contact) || contact.ends_with(";;")) {
-        return Err("Contact is malformed");
-    }
-    if headers.all("Contact").flat_map(|contact| text::split(contact, ',')).any(|one| NameAddr::parse(one).is_none()) {
-        return Err("Contact is malformed");
-    }
-    Ok(())
+    let is_malformed = |contact: &str| {
+        !text::is_balanced(contact)
+            || contact.ends_with(";;")
+            || text::split(contact, ',').into_iter().any(|one| NameAddr::parse(one).is_none())
+    };
+    if headers.all("Contact").any(is_malformed) { Err("Contact is malformed") } else { Ok(()) }
 }
 
 fn is_token(text: &str) -> bool {

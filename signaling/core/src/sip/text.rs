@@ -1,20 +1,22 @@
 //! Splitting header text: quoted strings, angle brackets, parameters, name-addr, in any spacing the grammar allows.
 
-/// Splits at `separator` outside quoted strings and angle brackets; every piece trimmed, empty pieces kept.
+/// Splits at `separator`, an ASCII character, outside quoted strings and angle brackets; every piece trimmed, empty
+/// pieces kept.
 pub fn split(text: &str, separator: char) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut quoted, mut escaped, mut angled, mut from) = (false, false, false, 0);
-    for (at, c) in text.char_indices() {
-        match c {
+    // Octet by octet: what is looked for is ASCII, which no octet of a longer character can be.
+    for (at, octet) in text.bytes().enumerate() {
+        match octet {
             _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
             _ if quoted => {}
-            '<' => angled = true,
-            '>' => angled = false,
-            c if c == separator && !angled => {
+            b'<' => angled = true,
+            b'>' => angled = false,
+            octet if char::from(octet) == separator && octet.is_ascii() && !angled => {
                 pieces.push(text[from..at].trim());
-                from = at + c.len_utf8();
+                from = at + 1;
             }
             _ => {}
         }

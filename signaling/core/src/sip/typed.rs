@@ -27,6 +27,38 @@ pub struct Via {
 impl Via {
     /// Reads one element in any spacing: `SIP / 2.0 / UDP host : 5060 ;branch = x`.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::plain(text).or_else(|| Self::any(text))
+    }
+
+    /// What nearly every peer writes: no quotes, no odd spacing, a name or IPv4 address. A seventh of the time of a
+    /// set-up was spent on reading such lines in full generality (perf, sipp at 500 calls/s).
+    fn plain(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("SIP/2.0/")?;
+        let rest = ["UDP ", "TCP ", "TLS "].iter().find_map(|transport| rest.strip_prefix(transport))?;
+        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_~!*'+%=;:$".contains(&octet);
+        if !rest.bytes().all(is_plain) {
+            return None;
+        }
+        let mut pieces = rest.split(';');
+        let (host, port) = host_and_port(pieces.next()?)?;
+        if !host.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-')) {
+            return None;
+        }
+        let mut via = Self { host, port, branch: String::new(), has_rport: false };
+        for piece in pieces {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            match name {
+                "" => return None,
+                _ if name.eq_ignore_ascii_case("rport") => via.has_rport = true,
+                // The first one counts, as everywhere.
+                _ if name.eq_ignore_ascii_case("branch") && via.branch.is_empty() => value.clone_into(&mut via.branch),
+                _ => {}
+            }
+        }
+        Some(via)
+    }
+
+    fn any(text: &str) -> Option<Self> {
         let mut pieces = split(text, ';').into_iter();
         let (head, rest) = (pieces.next()?, pieces.collect::<Vec<_>>());
         // RFC 4475 3.1.2.1: empty elements and parameters in Via are not tolerable, routing depends on it.
@@ -103,8 +135,12 @@ pub fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 pub fn cseq(text: &str) -> Option<(u32, Method)> {
     let (number, method) = text.trim().split_once(char::is_whitespace)?;
     let (number, method) = (number.trim(), method.trim());
-    let known = rsip::headers::CSeq::new(format!("{number} {method}")).typed().map(|cseq| cseq.seq);
-    let number = known.or_else(|_| number.parse::<u32>()).ok()?;
+    let number = if number.bytes().all(|digit| digit.is_ascii_digit()) {
+        number.parse::<u32>().ok()?
+    } else {
+        let known = rsip::headers::CSeq::new(format!("{number} {method}")).typed().map(|cseq| cseq.seq);
+        known.or_else(|_| number.parse::<u32>()).ok()?
+    };
     (number < 1 << 31 && !method.contains(char::is_whitespace)).then(|| (number, Method::from_token(method)))
 }
 
@@ -178,6 +214,24 @@ mod tests {
         assert_eq!(Via::parse("SIP/2.0/WEIRD t.example.org;branch=x").unwrap().host, "t.example.org");
         assert_eq!(Via::parse("SIP/2.0/UDP 192.0.2.15;;,;,,"), None);
         assert_eq!(Via::parse("SIP/2.0/UDP"), None);
+    }
+
+    #[test]
+    fn the_short_way_reads_a_via_as_the_long_one_does() {
+        for text in [
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
+            "SIP/2.0/TLS pbx-1.example.org;rport=5062;received=192.0.2.9;branch=z9hG4bK.a~b",
+            "SIP/2.0/TCP host;BRANCH=z9hG4bK2;branch=z9hG4bK3;alias",
+            "SIP/2.0/UDP host",
+        ] {
+            assert_eq!(Via::plain(text), Via::any(text), "{text}");
+            assert!(Via::plain(text).is_some(), "{text}");
+        }
+        for text in
+            ["SIP/2.0/UDP host;;branch=x", "SIP/2.0/UDP :5060", "SIP/2.0/UDP host:x", "SIP/2.0/UDP host;branch=\"x\""]
+        {
+            assert_eq!(Via::plain(text), None, "{text}");
+        }
     }
 
     #[test]

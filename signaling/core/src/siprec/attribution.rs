@@ -1,7 +1,7 @@
 //! Who speaks on which m-line: associations first, then a chain of fallbacks, each with its warning (Q-NOASSOC).
 
 use crate::{
-    event::{Metadata, MetadataStream, Participant, Warning},
+    event::{CommunicationSession, Metadata, MetadataStream, Participant, StreamTimes, Warning},
     siprec::limits,
 };
 
@@ -51,6 +51,10 @@ pub fn merge(base: &mut Metadata, update: Metadata) {
     base.content_type = update.content_type;
     base.raw = update.raw;
     base.session_id = base.session_id.take().or(update.session_id);
+    base.grouped_ns = base.grouped_ns.or(update.grouped_ns);
+    for session in update.sessions {
+        merge_session(&mut base.sessions, session);
+    }
     for id in update.groups {
         push_new(&mut base.groups, id);
     }
@@ -63,6 +67,7 @@ pub fn merge(base: &mut Metadata, update: Metadata) {
     for stream in update.streams {
         merge_stream(&mut base.streams, stream);
     }
+    apply_times(&mut base.streams, &update.stream_times);
     base.correlation.extend(update.correlation);
     base.user_data.extend(update.user_data);
 }
@@ -80,7 +85,35 @@ fn merge_participant(known: &mut Vec<Participant>, update: Participant) {
     base.name = update.name.or(base.name.take());
     base.sends = update.sends.or(base.sends.take());
     base.receives = update.receives.or(base.receives.take());
-    base.has_left = update.has_left;
+    base.joined_ns = update.joined_ns.or(base.joined_ns);
+    // A document that names no association of the participant leaves it where it is (RFC 7866 9.1).
+    if update.has_left || update.has_joined {
+        base.has_left = update.has_left;
+        base.has_joined = update.has_joined;
+        base.left_ns = if update.has_left { update.left_ns.or(base.left_ns) } else { None };
+    }
+}
+
+/// A session began when it was first said to have begun: a partial document may put the time of the change there.
+fn merge_session(known: &mut Vec<CommunicationSession>, update: CommunicationSession) {
+    let Some(base) = known.iter_mut().find(|base| base.id == update.id) else {
+        if known.len() < limits::ITEMS {
+            known.push(update);
+        }
+        return;
+    };
+    base.started_ns = base.started_ns.into_iter().chain(update.started_ns).min();
+    base.stopped_ns = update.stopped_ns.or(base.stopped_ns);
+}
+
+/// Puts what associations say of streams where the streams are.
+pub(super) fn apply_times(streams: &mut [MetadataStream], times: &[StreamTimes]) {
+    for told in times {
+        let Some(stream) = streams.iter_mut().find(|stream| stream.id == told.id) else { continue };
+        stream.opened_ns = stream.opened_ns.or(told.opened_ns);
+        stream.is_closed = told.is_closed;
+        stream.closed_ns = told.closed_ns;
+    }
 }
 
 fn merge_stream(known: &mut Vec<MetadataStream>, update: MetadataStream) {

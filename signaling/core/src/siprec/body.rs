@@ -6,7 +6,7 @@ use super::{
     limits,
     mime::{self, Part},
 };
-use crate::event::Warning;
+use crate::event::{Attachment, Warning};
 
 /// The headers of a message (or part) that describe its body. Absent ones are `None` or empty.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,8 +28,8 @@ pub struct Parts {
     pub sdp: Option<Vec<u8>>,
     /// Media type and octets of the recording metadata.
     pub metadata: Option<(String, Vec<u8>)>,
-    /// Media type and octets of everything else, to be kept but not understood.
-    pub others: Vec<(String, Vec<u8>)>,
+    /// Everything else, to be kept but not understood: at most [`limits::ATTACHMENTS`].
+    pub others: Vec<Attachment>,
     /// Tolerances that were needed.
     pub warnings: Vec<Warning>,
 }
@@ -116,8 +116,19 @@ fn sort(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8]) -> Result<(),
     if is_required(headers) && !(body.is_empty() && media_type.is_empty()) {
         return Err(BodyError::Unsupported);
     }
-    parts.others.push((media_type, decoded.unwrap_or_else(|_| body.to_vec())));
+    attach(parts, media_type, headers, decoded.unwrap_or_else(|_| body.to_vec()));
     Ok(())
+}
+
+/// Keeps a part without understanding it, within the bounds.
+fn attach(parts: &mut Parts, content_type: String, headers: &BodyHeaders<'_>, octets: Vec<u8>) {
+    if parts.others.len() >= limits::ATTACHMENTS || octets.len() > limits::ATTACHMENT_OCTETS {
+        let detail = Some(format!("{} octets", octets.len()));
+        return parts.warnings.push(Warning { name: "attachment_dropped", detail });
+    }
+    let cut = |text: &str| text.chars().take(limits::TEXT_CHARS).collect();
+    let disposition = headers.disposition.map(str::trim).filter(|text| !text.is_empty()).map(cut);
+    parts.others.push(Attachment { content_type: cut(&content_type), disposition, octets });
 }
 
 /// Bad metadata never costs audio: what cannot be decoded is kept as it came.
@@ -128,7 +139,7 @@ fn metadata(parts: &mut Parts, media_type: String, headers: &BodyHeaders<'_>, bo
     });
     if parts.metadata.is_some() {
         parts.warnings.push(Warning::new("second_metadata_part"));
-        parts.others.push((media_type, octets));
+        attach(parts, media_type, headers, octets);
     } else {
         parts.metadata = Some((media_type, octets));
     }

@@ -30,5 +30,11 @@ pub const TEXT_CHARS: usize = 1_024;
 /// Known key/value pairs kept from extensions; later ones stay in the raw octets alone.
 pub const EXTENSION_KEYS: usize = 128;
 
+/// Parts of one message that are kept without being understood; later ones are dropped (`attachment_dropped`).
+pub const ATTACHMENTS: usize = 8;
+
+/// Octets of one such part; a longer one is dropped (`attachment_dropped`). Call-control signals take a few hundred.
+pub const ATTACHMENT_OCTETS: usize = 64 * 1024;
+
 /// Value of one correlation key in characters; longer ones are cut.
 pub const CORRELATION_CHARS: usize = 256;

@@ -6,6 +6,7 @@ pub mod correlation;
 pub mod limits;
 pub mod metadata;
 mod mime;
+mod time;
 pub mod write;
 mod xml;
 

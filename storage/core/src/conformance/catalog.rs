@@ -49,6 +49,7 @@ fn party(address: &str, name: &str, role: &str, track: u16) -> Party {
         role: Some(role.into()),
         also: Vec::new(),
         tracks: vec![TrackNo(track)],
+        ..Party::default()
     }
 }
 
@@ -97,6 +98,19 @@ fn story() -> Vec<(u64, Fact)> {
         Fact::CorrelationLearned { recording, keys: map("conn_id", "01AB") },
         Fact::UserDataAttached { recording, data: map("DNIS", "0800-42") },
         Fact::WarningRaised { recording, name: "no_sip_src".into(), detail: None },
+        Fact::SessionJoined {
+            recording,
+            session: RsId(1),
+            call_id: "call-1".into(),
+            peer: "tls:192.0.2.10:5061".into(),
+            profile: "genesys-msr".into(),
+        },
+        Fact::SessionEnded {
+            recording,
+            session: RsId(1),
+            cause: EndCause::Bye,
+            reason: Some("Q.850;cause=16;text=\"Normal clearing\"".into()),
+        },
         Fact::RecordingEnded { recording, ended_at: at(160), duration_ms: 60_000, cause: EndCause::Bye },
         Fact::RecordingArchived {
             recording,
@@ -133,6 +147,9 @@ async fn every_filter_finds_and_refuses(catalog: &dyn Catalog) {
     let some = |text: &str| Some(text.to_owned());
     let finds_one = [
         Query { dn: some("7001"), ..base.clone() },
+        Query { cause: some("16"), ..base.clone() },
+        Query { cause: some("q.850;cause=16"), ..base.clone() },
+        Query { q: some("clearing"), ..base.clone() },
         Query { dn: some("+4930123"), ..base.clone() },
         Query { dn: some("sip:+4930123@example.com;user=phone"), ..base.clone() },
         Query { dn: some("+49*"), ..base.clone() },
@@ -160,6 +177,8 @@ async fn every_filter_finds_and_refuses(catalog: &dyn Catalog) {
     }
     let finds_none = [
         Query { dn: some("700"), ..base.clone() },
+        Query { cause: some("1"), ..base.clone() },
+        Query { cause: some("sip;cause=16"), ..base.clone() },
         Query { dn: some("%"), ..base.clone() },
         Query { dn: some("_001"), ..base.clone() },
         Query { dn: some("7*1"), ..base.clone() },

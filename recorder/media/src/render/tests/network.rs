@@ -180,3 +180,23 @@ fn the_order_of_the_spool_does_not_matter() {
         assert_eq!(rendered.late, [0, 0]);
     }
 }
+
+#[test]
+fn what_the_disk_did_not_take_is_no_loss_of_the_network() {
+    let sound = speech::synth(9, 4, Law::Mu);
+    let (mut sender, mut packets) = (Sender::new(0, 96, 0), Vec::new());
+    sender.send(&sound, &mut packets);
+    // Packets 50 to 59 were kept by nobody; 100 to 104 never came.
+    let arrivals = (packets[49].1 as u64, packets[60].1 as u64);
+    let is_there = |(number, _): &(usize, &Sent)| !(50..60).contains(number) && !(100..105).contains(number);
+    let kept: Vec<Sent> = packets.iter().enumerate().filter(is_there).map(|(_, packet)| packet.clone()).collect();
+    let mut survey = Survey::new(&[spec(0, CodecKind::Pcmu)]);
+    kept.iter().for_each(|(track, at, packet)| survey.packet(*track, *at as u64, packet));
+    survey.dropped(0, arrivals.0, arrivals.1);
+    survey.dropped(7, 0, 1);
+    let plan = survey.finish();
+    let track = &plan.tracks[0];
+    let causes: Vec<_> = track.gaps.iter().map(|gap| (gap.cause, gap.to.millis_since(gap.from))).collect();
+    assert_eq!(causes, [(GapCause::Overload, 200), (GapCause::Loss, 100)]);
+    assert_eq!(track.counters.lost, 5, "only what the network lost counts as lost");
+}

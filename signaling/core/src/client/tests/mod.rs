@@ -270,3 +270,18 @@ fn a_lost_connection_ends_its_calls() {
         [ClientEvent::Ended { cause: EndCause::ConnectionLost, .. }, ClientEvent::Failed { status: 503, .. }]
     ));
 }
+
+#[test]
+fn a_connection_made_anew_keeps_the_calls_that_stand() {
+    let mut pair = Pair::new(Transport::Tcp);
+    pair.invite(None);
+    pair.settle();
+    pair.told();
+    pair.invite(None);
+    pair.client.flow_broken(1);
+    assert!(matches!(pair.told()[..], [ClientEvent::Failed { status: 503, .. }]), "only what was being placed");
+    assert!(!pair.client.is_idle());
+    pair.client.flow_lost(1);
+    assert!(matches!(pair.told()[..], [ClientEvent::Ended { cause: EndCause::ConnectionLost, .. }]));
+    assert!(pair.client.is_idle());
+}

@@ -7,6 +7,8 @@ macro_rules! vector {
 }
 
 mod life;
+mod overload;
+mod restore;
 mod rig;
 
 use rig::*;

@@ -103,6 +103,21 @@ fn partial_documents_merge_by_id() {
     let (_, last, _) = vector::read(vector!("330d-bye-with-metadata"));
     merge(&mut base, last);
     assert_eq!(base.participants.len(), 3);
+    let minute = |at: Option<u64>| at.map(|nanos| nanos / 60_000_000_000 % 60);
+    let times = base.participants.iter().map(|one| (minute(one.joined_ns), minute(one.left_ns)));
+    assert_eq!(times.collect::<Vec<_>>(), [(Some(15), None), (Some(15), Some(17)), (Some(16), None)]);
+    let session = &base.sessions[0];
+    assert_eq!((minute(session.started_ns), minute(session.stopped_ns)), (Some(15), Some(18)));
+}
+
+#[test]
+fn an_association_of_a_partial_document_closes_the_stream_that_is_known() {
+    let (_, mut base, _) = vector::read(vector!("330a-complete"));
+    let times = |id: &str| StreamTimes { id: id.into(), opened_ns: None, is_closed: true, closed_ns: Some(7) };
+    let known = base.streams[1].id.clone();
+    merge(&mut base, Metadata { stream_times: vec![times(&known), times("never heard of")], ..Metadata::default() });
+    let closed: Vec<_> = base.streams.iter().map(|stream| (stream.is_closed, stream.closed_ns)).collect();
+    assert_eq!(closed, [(false, None), (true, Some(7))]);
 }
 
 #[test]

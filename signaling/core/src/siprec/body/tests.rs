@@ -48,6 +48,10 @@ fn every_way_to_write_the_baseline_gives_the_same_parts() {
         let names: Vec<_> = read.participants.iter().map(|one| one.name.as_deref()).collect();
         assert_eq!(names, [Some("Caller One"), Some("Agent Two")], "{name}");
         assert_eq!(parts.others.len(), usize::from(name == "205"), "{name}");
+        for other in parts.others {
+            assert_eq!(other.disposition.as_deref(), Some("signal;handling=optional"), "{name}");
+            assert!(!other.content_type.is_empty() && !other.octets.is_empty(), "{name}");
+        }
     }
 }
 
@@ -127,4 +131,20 @@ proptest! {
         let headers = BodyHeaders { content_type: &content_type, disposition: Some(&content_type), ..BodyHeaders::default() };
         let _ = split(&headers, body.as_bytes(), false);
     }
+}
+
+#[test]
+fn what_is_kept_without_being_understood_has_a_bound() {
+    let part = |octets: usize| {
+        let body = "x".repeat(octets);
+        format!("--b\r\nContent-Type: text/x\r\nContent-Disposition: info;handling=optional\r\n\r\n{body}\r\n")
+    };
+    let headers = BodyHeaders { content_type: "multipart/mixed;boundary=b", ..BodyHeaders::default() };
+    let read = |body: String| split(&headers, format!("{body}--b--\r\n").as_bytes(), true).expect("a body");
+    let many = read(part(3).repeat(limits::ATTACHMENTS + 1));
+    assert_eq!((many.others.len(), named(&many.warnings)), (limits::ATTACHMENTS, vec!["attachment_dropped"]));
+    let large = read(part(limits::ATTACHMENT_OCTETS + 1));
+    assert_eq!((large.others.len(), named(&large.warnings)), (0, vec!["attachment_dropped"]));
+    let fits = read(part(limits::ATTACHMENT_OCTETS));
+    assert_eq!((fits.others.len(), named(&fits.warnings)), (1, vec![]));
 }

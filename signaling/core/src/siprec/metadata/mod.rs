@@ -2,6 +2,7 @@
 //!
 //! Bad metadata never costs audio: what cannot be read leaves a named warning, and the raw octets are always kept.
 
+mod association;
 mod extension;
 mod reader;
 
@@ -10,7 +11,8 @@ use crate::event::{Metadata, Warning};
 
 /// Reads a document of `media_type`. Warnings: `metadata_empty`, `metadata_recovered` (read although not well-formed),
 /// `metadata_malformed`, `metadata_unrecognised` (another vocabulary), `metadata_rejected` (DTD or over a limit),
-/// `metadata_legacy_namespace`, `metadata_legacy_ids`, `metadata_truncated`, `time_without_zone`, `duplicate_id`.
+/// `metadata_legacy_namespace`, `metadata_legacy_ids`, `metadata_truncated`, `duplicate_id`; of times `bad_time` (not
+/// kept), `time_unset` (1970: not kept) and `time_without_zone` (read as UTC).
 pub fn read(media_type: &str, raw: &[u8], warnings: &mut Vec<Warning>) -> Metadata {
     let mut metadata =
         Metadata { content_type: media_type.to_owned(), raw: raw.to_vec(), complete: true, ..Metadata::default() };

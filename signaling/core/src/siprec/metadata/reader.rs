@@ -1,11 +1,11 @@
 //! One reader for every dialect: aliases of attributes, associations beside or inside participants, any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::extension;
+use super::{association::Associations, extension};
 use crate::{
-    event::{Metadata, MetadataStream, Participant, Warning},
-    siprec::{correlation, limits, xml::Element},
+    event::{CommunicationSession, Metadata, MetadataStream, Participant, Warning},
+    siprec::{attribution, correlation, limits, time, xml::Element},
 };
 
 /// Elements of the vocabulary that say nothing this product keeps.
@@ -15,7 +15,8 @@ const SILENT: [&str; 5] = ["datamode", "dataMode", "sessionrecordingassoc", "ass
 const TIMES: [&str; 4] = ["associate-time", "disassociate-time", "start-time", "stop-time"];
 
 pub(super) fn document(root: &Element, metadata: &mut Metadata, warnings: &mut Vec<Warning>) {
-    let mut reader = Reader { metadata, associations: BTreeMap::new(), seen: BTreeSet::new(), notes: BTreeSet::new() };
+    let mut reader =
+        Reader { metadata, associations: Associations::default(), seen: BTreeSet::new(), notes: BTreeSet::new() };
     for child in &root.children {
         if child.namespace == root.namespace {
             reader.element(child);
@@ -29,8 +30,7 @@ pub(super) fn document(root: &Element, metadata: &mut Metadata, warnings: &mut V
 
 struct Reader<'a> {
     metadata: &'a mut Metadata,
-    /// Participant id -> (session associations, those of them that are over).
-    associations: BTreeMap<String, (usize, usize)>,
+    associations: Associations,
     /// Ids met so far: one id for two elements is an error (RFC 7865 6.10).
     seen: BTreeSet<String>,
     notes: BTreeSet<&'static str>,
@@ -47,6 +47,7 @@ impl Reader<'_> {
                 if let Some(id) = self.id(element, &["group_id", "id", "group"]) {
                     push(&mut self.metadata.groups, id, &mut self.notes);
                 }
+                self.metadata.grouped_ns = self.metadata.grouped_ns.or(instant(element, "associate-time"));
                 self.extensions(element, &["initiator"]);
             }
             "session" => self.session(element),
@@ -62,6 +63,13 @@ impl Reader<'_> {
 
     fn session(&mut self, element: &Element) {
         let id = self.id(element, &["session_id", "id", "session"]);
+        // The drafts before RFC 7865 gave a session the times of an association.
+        let told = CommunicationSession {
+            id: id.clone().unwrap_or_default(),
+            started_ns: instant(element, "start-time").or(instant(element, "associate-time")),
+            stopped_ns: instant(element, "stop-time").or(instant(element, "disassociate-time")),
+        };
+        push(&mut self.metadata.sessions, told, &mut self.notes);
         self.metadata.session_id = self.metadata.session_id.take().or(id);
         for child in element.all("sipSessionID") {
             correlation::sip_session_id(&mut self.metadata.correlation, child.text());
@@ -86,12 +94,16 @@ impl Reader<'_> {
         }
         aors.retain(|aor| !aor.is_empty());
         aors.truncate(limits::ITEMS);
+        let (joined_ns, left_ns) = (instant(element, "associate-time"), instant(element, "disassociate-time"));
         let has_left = element.first("disassociate-time").is_some();
         let (sends, receives) = (references(element, "send"), references(element, "recv"));
         if let Some(known) = self.participant_mut(&id) {
             known.aors = aors;
             known.name = name;
             known.has_left |= has_left;
+            known.has_joined |= !has_left && element.first("associate-time").is_some();
+            known.joined_ns = known.joined_ns.or(joined_ns);
+            known.left_ns = known.left_ns.or(left_ns);
             // Oracle and AudioCodes name the streams inside the participant (Q-NOASSOC).
             if !sends.is_empty() || !receives.is_empty() {
                 known.sends.get_or_insert_default().extend(sends);
@@ -108,6 +120,7 @@ impl Reader<'_> {
             id,
             label: element.first("label").map(|label| cut(label.text())).filter(|label| !label.is_empty()),
             session_id: element.attribute(&["session_id", "session"]).map(cut).filter(|id| !id.is_empty()),
+            ..MetadataStream::default()
         };
         if let Some(mode) = element.first("mode").map(Element::text).filter(|mode| !mode.is_empty()) {
             self.metadata.user_data.entry("stream_mode".to_owned()).or_insert_with(|| cut(mode));
@@ -119,9 +132,7 @@ impl Reader<'_> {
     fn session_association(&mut self, element: &Element) {
         let Some(id) = reference(element) else { return };
         if self.participant_mut(&id).is_some() {
-            let (all, over) = self.associations.entry(id).or_default();
-            *all += 1;
-            *over += usize::from(element.first("disassociate-time").is_some());
+            self.associations.of_session(id, element);
         }
         self.extensions(element, &["param"]);
     }
@@ -129,6 +140,11 @@ impl Reader<'_> {
     fn stream_association(&mut self, element: &Element) {
         let Some(id) = reference(element) else { return };
         let is_over = element.first("disassociate-time").is_some();
+        for stream in references(element, "send") {
+            if !self.associations.of_stream(stream, element) {
+                self.notes.insert("metadata_truncated");
+            }
+        }
         let (mut sends, mut receives) = (references(element, "send"), references(element, "recv"));
         if is_over {
             (sends, receives) = (Vec::new(), Vec::new());
@@ -182,16 +198,23 @@ impl Reader<'_> {
     }
 
     fn times(&mut self, element: &Element) {
-        let times = element.children.iter().filter(|child| TIMES.contains(&child.name.as_str()));
-        if times.map(Element::text).any(|time| !time.is_empty() && !has_zone(time)) {
-            self.notes.insert("time_without_zone");
+        let times = element.children.iter().filter(|child| TIMES.contains(&child.name.as_str())).map(Element::text);
+        for text in times.filter(|text| !text.is_empty()) {
+            let note = match time::read(text) {
+                None => "bad_time",
+                Some(told) if told.is_unset() => "time_unset",
+                Some(told) if !told.has_zone => "time_without_zone",
+                Some(_) => continue,
+            };
+            self.notes.insert(note);
         }
     }
 
     fn conclude(&mut self) {
+        self.metadata.stream_times = self.associations.stream_times();
+        attribution::apply_times(&mut self.metadata.streams, &self.metadata.stream_times);
         for participant in &mut self.metadata.participants {
-            let over = self.associations.get(&participant.id).is_some_and(|(all, over)| *all > 0 && all == over);
-            participant.has_left |= over;
+            self.associations.tell(participant);
             for ids in [&mut participant.sends, &mut participant.receives].into_iter().flatten() {
                 ids.truncate(limits::ITEMS);
             }
@@ -239,8 +262,8 @@ fn cut(text: &str) -> String {
     text.trim().chars().take(limits::TEXT_CHARS).collect()
 }
 
-/// `Z`, `+01:00` or `+0100` behind the time of day (Q-TIME).
-fn has_zone(time: &str) -> bool {
-    let of_day = time.split_once(['T', 't', ' ']).map_or(time, |(_, of_day)| of_day);
-    of_day.ends_with(['Z', 'z']) || of_day.contains(['+', '-'])
+/// The instant that a child of that name tells; none when it is no time, or that of a clock that was never set.
+pub(super) fn instant(element: &Element, name: &str) -> Option<u64> {
+    let told = time::read(element.first(name)?.text())?;
+    (!told.is_unset()).then_some(told.nanos)
 }

@@ -167,6 +167,58 @@ fn sip_session_ids_become_correlation_keys() {
     assert_eq!(metadata.sip_session_ids.len(), 1);
 }
 
+/// 2026-03-04 at that time of day, UTC.
+fn at(hour: u64, minute: u64) -> Option<u64> {
+    Some((1_772_582_400 + hour * 3_600 + minute * 60) * 1_000_000_000)
+}
+
+#[test]
+fn times_of_sessions_groups_and_participants_are_read() {
+    let (_, complete, warnings) = vector::read(vector!("330a-complete"));
+    assert_eq!((complete.grouped_ns, warnings), (at(10, 15), vec![]));
+    assert_eq!((complete.sessions[0].started_ns, complete.sessions[0].stopped_ns), (at(10, 15), None));
+    assert!(complete.participants.iter().all(|one| one.joined_ns == at(10, 15) && one.has_joined && !one.has_left));
+    let (_, leave, _) = vector::read(vector!("330c-partial-leave"));
+    assert_eq!((leave.participants[0].joined_ns, leave.participants[0].left_ns), (at(10, 15), at(10, 17)));
+    let (_, last, _) = vector::read(vector!("330d-bye-with-metadata"));
+    assert_eq!(last.sessions[0].stopped_ns, at(10, 18));
+}
+
+#[test]
+fn a_bad_time_costs_itself_and_leaves_its_name() {
+    let (metadata, warnings) = of("<recording xmlns='urn:ietf:params:xml:ns:recording:1'>\
+        <session session_id='s'><start-time>2026-03-04T13:15:00+0300</start-time><stop-time>soon</stop-time></session>\
+        <participant participant_id='p'><nameID aor='sip:a@x'/></participant>\
+        <participantsessionassoc participant_id='p' session_id='s'>\
+        <associate-time>1970-01-01T00:00:03Z</associate-time></participantsessionassoc>\
+        <sessionrecordingassoc session_id='s'><associate-time>2026-03-04T10:15:00.5</associate-time>\
+        </sessionrecordingassoc></recording>");
+    assert_eq!(warnings, ["bad_time", "time_unset", "time_without_zone"]);
+    assert_eq!((metadata.sessions[0].started_ns, metadata.sessions[0].stopped_ns), (at(10, 15), None));
+    assert_eq!((metadata.participants[0].joined_ns, metadata.participants[0].aors.len()), (None, 1));
+}
+
+#[test]
+fn a_stream_is_closed_when_all_who_sent_it_have_ceased() {
+    let association = |who: &str, stream: &str, times: &str| {
+        format!("<participantstreamassoc participant_id='{who}'>{times}<send>{stream}</send></participantstreamassoc>")
+    };
+    let from = "<associate-time>2026-03-04T10:15:00Z</associate-time>";
+    let over = format!("{from}<disassociate-time>2026-03-04T10:17:00Z</disassociate-time>");
+    let document = |associations: &str| {
+        of(&format!(
+            "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><stream stream_id='a'><label>1</label></stream>\
+             <stream stream_id='b'><label>2</label></stream>{associations}</recording>"
+        ))
+        .0
+    };
+    let read =
+        document(&[association("p", "a", &over), association("p", "b", &over), association("q", "b", from)].concat());
+    let [a, b] = read.streams.as_slice() else { panic!("two streams") };
+    assert_eq!((a.opened_ns, a.is_closed, a.closed_ns), (at(10, 15), true, at(10, 17)));
+    assert_eq!((b.opened_ns, b.is_closed, b.closed_ns), (at(10, 15), false, None), "q still sends it");
+}
+
 proptest! {
     #[test]
     fn no_mutation_makes_it_panic(at in 0_usize..2_000, with in any::<u8>(), cut in 0_usize..2_000, which in 0..3) {

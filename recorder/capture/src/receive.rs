@@ -1,0 +1,151 @@
+//! How packets get from the sockets of a slice to its tracks: one seam, three ways behind it.
+//!
+//! Thread CPU a packet (2 cores), first the receive alone on a machine with a cheaper kernel (reference/crates.md), then
+//! the whole path of a worker without spool on the machine of tests/bench/README.md, quiet, side by side in one run:
+//! ```text
+//!                                                receive alone    plain RTP, counted and sealed, bursts / paced
+//! sweep: recvmmsg(64) on each socket in turn     0.83-0.98 us     2.71 / 2.70 us     <- auto
+//! io_uring: multishot, provided buffers          0.64-0.81 us     2.85 / 3.01 us
+//! epoll + recvmmsg on what it names              -                2.55 / 2.85 us
+//! recv_from, quinn-udp                           0.80-1.15 us, 0.96 us
+//! a reader woken by every packet                 2.1-2.4 us
+//! ```
+//! Of those 2.7 us 0.3 are ours; the rest is what the kernel takes for a datagram there, whichever way it is asked. A
+//! sweep that finds three to five packets a call has little left to gain: what remains is the copy, the stamp and the free
+//! of each datagram, which all three pay. io_uring costs 2.4 MB of buffers a slice, and is an interface that containers
+//! and hardened hosts commonly forbid. Epoll costs whoever delivers the packet a wake-up, and is the best of them where
+//! most lines are silent. So the sweep is what `auto` takes.
+//!
+//! `UDP_GRO` was left out: the packets of a line come 20 ms apart, so only a generator that sends bursts would gain.
+
+use std::{io, thread};
+
+use crate::{
+    config::Receive,
+    epoll::Epoll,
+    metrics::Tally,
+    recvmmsg::Batch,
+    slots::{Slots, Token},
+    track::Track,
+    uring::{Arrival, Ring},
+    worker::Sweep,
+};
+
+/// A way to receive, as it was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// `recvmmsg` on every socket, once a sweep.
+    Sweep,
+    /// Multishot `recvmsg` with provided buffers.
+    IoUring,
+    /// `recvmmsg` on the sockets that epoll names.
+    Epoll,
+}
+
+impl Strategy {
+    pub(crate) const ALL: [Self; 3] = [Self::Sweep, Self::IoUring, Self::Epoll];
+
+    /// What is asked for, if the kernel has it; otherwise the sweep, and why.
+    pub(crate) fn choose(wanted: Receive) -> (Self, Option<io::Error>) {
+        let probed = match wanted {
+            Receive::Sweep | Receive::Auto => return (Self::Sweep, None),
+            Receive::IoUring => probe_ring().map(|()| Self::IoUring),
+            Receive::Epoll => Epoll::new().map(|_| Self::Epoll),
+        };
+        probed.map_or_else(|error| (Self::Sweep, Some(error)), |strategy| (strategy, None))
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+}
+
+/// The way of one slice, with what the kernel keeps for it.
+pub(crate) enum Receiver {
+    Sweep,
+    Epoll {
+        poll: Epoll,
+        /// Sockets to drain: those named, and those that had more than a drain takes.
+        ready: Vec<Token>,
+    },
+    IoUring(Box<Ring>),
+}
+
+impl Receiver {
+    pub(crate) fn new(strategy: Strategy) -> io::Result<Self> {
+        Ok(match strategy {
+            Strategy::Sweep => Self::Sweep,
+            Strategy::Epoll => Self::Epoll { poll: Epoll::new()?, ready: Vec::new() },
+            Strategy::IoUring => Self::IoUring(Box::new(Ring::new()?)),
+        })
+    }
+
+    /// Begins to receive for a track. A socket that cannot be watched is swept.
+    pub(crate) fn adopt(&mut self, token: Token, track: &mut Track, tally: &mut Tally) {
+        let control = track.control.as_ref().map(|control| (token.control(), control.as_fd()));
+        let sockets = [(token, track.media.as_fd())].into_iter().chain(control);
+        match self {
+            Self::Sweep => {}
+            Self::Epoll { poll, .. } => {
+                for (token, socket) in sockets {
+                    if poll.watch(token, socket).is_err() {
+                        tally.socket_errors += 1;
+                        track.is_swept = true;
+                        return;
+                    }
+                }
+            }
+            Self::IoUring(ring) => sockets.for_each(|(token, socket)| ring.watch(token, socket)),
+        }
+        track.is_swept = matches!(self, Self::Sweep);
+    }
+
+    /// Hands out what has arrived for tracks that are not swept; whether nothing of it is left.
+    pub(crate) fn collect(&mut self, slots: &mut Slots, batch: &mut Batch, sweep: &mut Sweep<'_>) -> bool {
+        match self {
+            Self::Sweep => true,
+            Self::Epoll { poll, ready } => {
+                poll.ready(ready);
+                ready.retain(|&token| {
+                    let Some(track) = slots.get_mut(token) else { return false };
+                    let is_empty = match token.is_control() {
+                        true => track.drain_control(batch, sweep),
+                        false => track.drain_media(batch, sweep),
+                    };
+                    !is_empty
+                });
+                ready.is_empty()
+            }
+            Self::IoUring(ring) => ring.collect(|token, arrival| hand_out(slots, sweep, token, arrival)),
+        }
+    }
+
+    /// Ends what the kernel does for a track, whose sockets can then be closed; what it brings meanwhile is handed out.
+    pub(crate) fn release(&mut self, token: Token, slots: &mut Slots, sweep: &mut Sweep<'_>) {
+        // Epoll forgets a socket when it is closed.
+        if let Self::IoUring(ring) = self {
+            for token in [token, token.control()] {
+                ring.forget(token, |token, arrival| hand_out(slots, sweep, token, arrival));
+            }
+        }
+    }
+}
+
+/// On a thread of its own: a ring that ends interrupts the system calls of the thread it belonged to.
+fn probe_ring() -> io::Result<()> {
+    let probe = thread::Builder::new().name("probe".into()).spawn(|| Ring::new().map(drop))?;
+    probe.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
+fn hand_out(slots: &mut Slots, sweep: &mut Sweep<'_>, token: Token, arrival: Arrival<'_>) {
+    let Some(track) = slots.get_mut(token) else { return };
+    match arrival {
+        Arrival::Datagram(envelope, octets) if token.is_control() => track.control_packet(envelope, octets, sweep),
+        Arrival::Datagram(envelope, octets) => track.datagram(envelope, octets, sweep),
+        Arrival::Failed => sweep.tally.socket_errors += 1,
+    }
+}

@@ -1,0 +1,85 @@
+//! A slice of a worker's tracks: what is served in one turn, so that work comes evenly and not once a sweep.
+
+use std::io;
+
+use crate::{
+    receive::{Receiver, Strategy},
+    recvmmsg::Batch,
+    slots::{Slots, Token},
+    track::Track,
+    worker::Sweep,
+};
+
+/// Tracks that are served together.
+pub(crate) struct Slice {
+    slots: Slots,
+    receiver: Receiver,
+    /// Turns so far.
+    turns: u64,
+}
+
+/// In how many turns everything seldom happens to every track once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rhythm {
+    /// Chunks are sealed.
+    pub(crate) seal: u64,
+    /// Swept RTCP sockets are read.
+    pub(crate) rtcp: u64,
+}
+
+impl Slice {
+    pub(crate) fn new(strategy: Strategy) -> io::Result<Self> {
+        Ok(Self { slots: Slots::default(), receiver: Receiver::new(strategy)?, turns: 0 })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Serves the track from now on.
+    pub(crate) fn adopt(&mut self, track: Box<Track>, sweep: &mut Sweep<'_>) -> Token {
+        let token = self.slots.insert(track);
+        if let Some(track) = self.slots.get_mut(token) {
+            self.receiver.adopt(token, track, &mut sweep.tally);
+        }
+        token
+    }
+
+    /// Takes in what the kernel has handed out already: an order that follows counts for what comes after it.
+    pub(crate) fn catch_up(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) {
+        self.receiver.collect(&mut self.slots, batch, sweep);
+    }
+
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Track> {
+        self.slots.get_mut(token)
+    }
+
+    /// Serves a track no longer. What is left in its sockets is for a last drain.
+    pub(crate) fn release(&mut self, token: Token, sweep: &mut Sweep<'_>) -> Option<Box<Track>> {
+        self.receiver.release(token, &mut self.slots, sweep);
+        self.slots.remove(token)
+    }
+
+    /// The token of every track.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        self.slots.tokens()
+    }
+
+    /// One turn: everything that waits, then what is due. Seals and RTCP are spread over the turns by slot.
+    pub(crate) fn turn(&mut self, rhythm: Rhythm, batch: &mut Batch, sweep: &mut Sweep<'_>) {
+        let is_empty = self.receiver.collect(&mut self.slots, batch, sweep);
+        self.turns += 1;
+        for (slot, track) in self.slots.iter_mut() {
+            let turn = self.turns + slot as u64;
+            if track.is_swept {
+                track.drain_media(batch, sweep);
+                if turn.is_multiple_of(rhythm.rtcp) {
+                    track.drain_control(batch, sweep);
+                }
+            } else if is_empty {
+                track.drained();
+            }
+            track.tend(turn.is_multiple_of(rhythm.seal), sweep);
+        }
+    }
+}

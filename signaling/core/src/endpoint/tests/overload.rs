@@ -1,0 +1,90 @@
+//! The door under overload: who is turned away, how soon, and who never is.
+
+use std::time::Duration;
+
+use super::*;
+use crate::event::Offered;
+use crate::limits;
+
+/// The baseline INVITE as another call.
+fn another(number: usize) -> Vec<u8> {
+    let text = String::from_utf8(vector!("001-baseline-rfc7866").to_vec()).unwrap();
+    let renamed = |line: &str| match line.split_once(':').map_or("", |(name, _)| name) {
+        "Call-ID" => format!("Call-ID: load-{number}@192.0.2.10"),
+        "Via" => format!("Via: SIP/2.0/TCP 192.0.2.10:5060;branch=z9hG4bK-load{number}"),
+        _ => line.to_owned(),
+    };
+    text.split("\r\n").map(renamed).collect::<Vec<_>>().join("\r\n").into_bytes()
+}
+
+/// Offers `count` sessions that nobody decides.
+fn fill(rig: &mut Rig, count: usize) -> Vec<Offered> {
+    (0..count).map(|number| rig.offered(&another(number))).collect()
+}
+
+fn statuses(sent: &[Message]) -> Vec<u16> {
+    sent.iter().map(|message| response(message).status).collect()
+}
+
+#[test]
+fn a_queue_that_does_not_move_turns_new_sessions_away_at_once_and_without_a_transaction() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    let offered = fill(&mut rig, limits::UNDECIDED_FEW + 1);
+    rig.now += limits::UNDECIDED_AGE + Duration::from_millis(1);
+    let before = rig.endpoint.stats();
+    let sent = rig.send(&another(900));
+    assert_eq!(statuses(&sent), [503], "no 100, no wait");
+    assert_eq!(last(&sent).headers.get("Retry-After"), Some("7"));
+    let stats = rig.endpoint.stats();
+    assert_eq!((stats.transactions, stats.dialogs), (before.transactions, before.dialogs));
+    assert_eq!((stats.overload_refusals, stats.undecided), (1, limits::UNDECIDED_FEW + 1));
+    assert!(
+        matches!(rig.events().as_slice(), [Event::TurnedAway { status: 503, cause, .. }] if cause == "overload"),
+        "every attempt leaves a trace"
+    );
+    // Its ACK finds nothing and disturbs nothing.
+    assert!(rig.send(&ack(1)).is_empty());
+    // What was taken in is served, and then there is room again.
+    let oldest = &offered[0];
+    assert_eq!(rig.accept(oldest.dialog, &oldest.offer).status, 200);
+    let sent = rig.send(&another(900));
+    assert_eq!(statuses(&sent), [100]);
+}
+
+#[test]
+fn a_burst_is_taken_in_and_a_slow_disk_is_no_overload() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    fill(&mut rig, 20 * limits::UNDECIDED_FEW);
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    fill(&mut rig, limits::UNDECIDED_FEW);
+    rig.now += limits::DECISION / 2;
+    assert_eq!(statuses(&rig.send(&another(900))), [100]);
+}
+
+#[test]
+fn there_is_a_bound_however_fast_they_come() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    fill(&mut rig, limits::UNDECIDED);
+    assert_eq!(statuses(&rig.send(&another(limits::UNDECIDED))), [503]);
+}
+
+#[test]
+fn live_sessions_are_never_turned_away() {
+    let mut rig = Rig::new(Transport::Udp, "auto");
+    let live = rig.established();
+    let tag = rig.tag.clone();
+    let offered = fill(&mut rig, limits::UNDECIDED_FEW + 1);
+    rig.now += limits::UNDECIDED_AGE * 2;
+    assert_eq!(statuses(&rig.send(&another(900))), [503]);
+    rig.events();
+    // A repetition of what was taken in is no new session.
+    assert_eq!(statuses(&rig.send(&another(3))), [100]);
+    rig.tag = tag;
+    assert_eq!(statuses(&rig.send(vector!("500b-hold-both-inactive"))), [100], "a re-INVITE is offered");
+    assert!(matches!(rig.events().as_slice(), [Event::Reoffered { dialog, .. }] if *dialog == live.dialog));
+    let again = rig.endpoint.stats().undecided;
+    assert_eq!(again, offered.len(), "it waits in no queue of new sessions");
+    let sent = rig.send(&in_dialog("BYE", 9, ""));
+    assert!(statuses(&sent).contains(&200), "{sent:?}");
+    assert!(rig.events().iter().any(|event| matches!(event, Event::Ended { dialog, .. } if *dialog == live.dialog)));
+}
