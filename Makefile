@@ -2,7 +2,7 @@
 CARGO ?= cargo
 DATA  ?= ./data
 
-.PHONY: run test build bench tools test-tools lint clean chaos
+.PHONY: run test build bench tools test-tools lint clean chaos fuzz
 
 run: build
 	sh ops/scripts/demo "$(DATA)"
@@ -25,6 +25,12 @@ chaos: test-tools
 	$(CARGO) build --workspace --bins
 	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_CUTS=$${CHAOS_CUTS:-20} $(CARGO) test -p recorder-tests \
 		--test chaos --test disk --test clock -- --nocapture --test-threads=1
+
+# Every parser: 10,000,000 seeded mutations (FUZZ_COUNT, FUZZ_SEED), every shared vector cut at every octet, and libFuzzer
+# with the address sanitizer for FUZZ_SECONDS a target. What it finds stands in tests/fuzz/libfuzzer/artifacts.
+fuzz: tools
+	@sh ops/scripts/install fuzz
+	CARGO=$(CARGO) sh ops/scripts/fuzz
 
 lint:
 	$(CARGO) fmt --all --check

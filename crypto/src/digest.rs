@@ -1,8 +1,11 @@
-//! SHA-256 as lower-case hex, and comparison in constant time.
+//! SHA-256 as lower-case hex, HMAC-SHA-256, and comparison in constant time.
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::{
+    digest::{Context, SHA256, digest},
+    hmac,
+};
 use subtle::ConstantTimeEq;
 
 /// SHA-256 of what comes piece by piece.
@@ -53,6 +56,12 @@ pub fn sha256_hex(octets: &[u8]) -> String {
     hexed(&sha256(octets))
 }
 
+/// HMAC-SHA-256 (RFC 2104) of the octets under that key.
+pub fn hmac_sha256(key: &[u8], octets: &[u8]) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), octets);
+    tag.as_ref().try_into().expect("HMAC-SHA-256 has 32 octets")
+}
+
 /// One of these ends every line of the ledger: `hex::encode` goes through `char`s and takes twice as long as the rest.
 fn hexed(digest: &[u8; 32]) -> String {
     let mut digits = vec![0; 64];
@@ -77,6 +86,12 @@ mod tests {
         pieces.update(b"bc");
         assert_eq!(pieces.finish_hex(), abc);
         assert_eq!(sha256_hex(b"abc"), abc);
+    }
+
+    #[test]
+    fn rfc_4231_test_2() {
+        let tag = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex::encode(hmac_sha256(b"Jefe", b"what do ya want for nothing?")), tag);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The bounds of this crate: each with its reason and what happens at the bound.
 
+use std::time::Duration;
+
 /// SSRCs that one SRTP direction remembers. A line carries one, rarely two (transfer, re-INVITE). At the bound an
 /// `Inbound` forgets the SSRC unheard for longest (only authenticated packets get that far; its replay window goes with
 /// it), an `Outbound` refuses, because forgetting what was sent could repeat a key stream.
@@ -27,6 +29,30 @@ pub const LATE_SEARCHES: u16 = 64;
 /// Authentic packets in a row after which the counter found is believed: one second at 20 ms.
 pub const LATE_PROOF: u16 = 50;
 
+/// SHA-1 blocks of the longest message whose tag is computed ahead, with room for the padding: 575 octets, 60 ms of G.711
+/// with a long header. Longer ones (no audio is) are computed in their turn. The table of them, 1 KiB a block, has to stay
+/// in the first cache.
+pub const FORETOLD_BLOCKS: usize = 10;
+
 /// Octets of a chunk before sealing, at most. A reader of a spool refuses longer frames as malformed; `seal` asserts it,
 /// because the writer's buffer (tens of KiB) is far below.
 pub const CHUNK_PLAIN_OCTETS: usize = 16 << 20;
+
+/// When a flight of a DTLS handshake is repeated first; the time doubles from there (RFC 6347 4.2.4.1 allows less than a
+/// second where time matters: until there are keys the call is not heard).
+pub const DTLS_FIRST_REPEAT: Duration = Duration::from_millis(250);
+
+/// Repetitions of one flight: with the first after 250 ms, the last after 16 s. Beyond: the handshake has failed.
+pub const DTLS_REPEATS: usize = 6;
+
+/// A DTLS handshake as a whole. Beyond: it has failed.
+pub const DTLS_HANDSHAKE: Duration = Duration::from_secs(40);
+
+/// Records of a handshake that wait for one before them: twice what the longest flight has. Beyond: it has failed.
+pub const DTLS_QUEUED: usize = 30;
+
+/// Octets of a datagram of ours (the MTU of the handshake is 1,150).
+pub const DTLS_DATAGRAM: usize = 2_048;
+
+/// Octets of one output of the handshake: a certificate of the peer is the longest. Beyond: it has failed.
+pub const DTLS_OUTPUT: usize = 64 * 1_024;

@@ -13,6 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 const BLOCKING: usize = 8;
 /// The lowest there is.
 const NICE: i32 = 19;
+/// For what follows a set-up and must keep pace with it: a tenth of the weight.
+const NICE_BEHIND: i32 = 10;
+/// For the session thread: a third of the weight of signaling. When both want all of one core, whoever comes too much must be
+/// told so at the door, at once; the queue behind the door is as short as signaling lets it be.
+const NICE_SESSION: i32 = 5;
 
 /// Makes the runtime.
 pub(crate) fn runtime() -> io::Result<Runtime> {
@@ -25,9 +30,24 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn yield_to_calls() {
+/// Puts the calling thread behind all others.
+pub(crate) fn yield_to_calls() {
+    be_nice(NICE);
+}
+
+/// Puts the calling thread behind signaling.
+pub(crate) fn yield_to_signaling() {
+    be_nice(NICE_SESSION);
+}
+
+/// Puts the calling thread behind those that set calls up.
+pub(crate) fn yield_to_set_ups() {
+    be_nice(NICE_BEHIND);
+}
+
+fn be_nice(nice: i32) {
     // On Linux this is the priority of the calling thread alone.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
         tracing::warn!(%error, "background work runs at the priority of calls");
     }
 }

@@ -5,7 +5,15 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use model::{RecordingId, Role};
 
-use crate::{access, config::Config, fault::Fault, offline, wiring};
+use crate::{
+    access,
+    assurance::{self, AssuranceCommand, CdrCommand},
+    config::Config,
+    delivery::{self, DeliveryCommand},
+    explain,
+    fault::Fault,
+    offline, wiring,
+};
 
 #[derive(Parser)]
 #[command(name = "recorder", version, about = "Third-party call recording server: SIPREC and Genesys Active Recording")]
@@ -15,7 +23,7 @@ struct Cli {
 }
 
 #[derive(Args)]
-struct Common {
+pub(crate) struct Common {
     /// The configuration file (TOML); without it every key has its default.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -27,6 +35,10 @@ enum Command {
     Serve(Common),
     /// Says whether the configuration would work, without starting anything.
     CheckConfig(Common),
+    /// Says how an INVITE would be read and answered, without a network: rule, profile, answer, parties, keys, warnings.
+    Explain(explain::Arguments),
+    /// Says what the policy wants of a call, rule by rule: recorded, provisionally or never, and by which rule.
+    ExplainPolicy(explain::PolicyArguments),
     /// Checks the ledger's chain and every archived object; names what was altered.
     Verify(Common),
     /// Rebuilds the catalog from ledger and archive.
@@ -41,6 +53,15 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Whether every call was recorded.
+    #[command(subcommand)]
+    Assurance(AssuranceCommand),
+    /// Call detail records, which calls are held against.
+    #[command(subcommand)]
+    Cdr(CdrCommand),
+    /// What is handed over to subscribers.
+    #[command(subcommand)]
+    Delivery(DeliveryCommand),
     /// Users of the console.
     #[command(subcommand)]
     User(UserCommand),
@@ -93,17 +114,22 @@ fn run(command: Command) -> Result<(), Fault> {
     match command {
         Command::Serve(common) => wiring::serve(&load(&common)?),
         Command::CheckConfig(common) => wiring::check(&load(&common)?),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::ExplainPolicy(arguments) => explain::explain_policy(&arguments),
         Command::Verify(common) => offline::verify(&load(&common)?),
         Command::Reindex(common) => offline::reindex(&load(&common)?),
         Command::Export { id, to, common } => {
             let id: RecordingId = id.parse().map_err(|error| Fault::Usage(format!("{id}: {error}")))?;
             offline::export(&load(&common)?, id, &to)
         }
+        Command::Assurance(command) => assurance::run(command),
+        Command::Cdr(command) => assurance::run_cdr(command),
+        Command::Delivery(command) => delivery::run(command),
         Command::User(UserCommand::Add { name, role, common }) => access::add_user(&load(&common)?, &name, role),
         Command::Token(TokenCommand::Create { role, common }) => access::create_token(&load(&common)?, role),
     }
 }
 
-fn load(common: &Common) -> Result<Config, Fault> {
+pub(crate) fn load(common: &Common) -> Result<Config, Fault> {
     Config::load(common.config.as_deref())
 }

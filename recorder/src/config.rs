@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::fault::Fault;
+use crate::{assurance::AssuranceConfig, fault::Fault};
 
 /// `recorder.toml`. Every key is optional.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,8 +20,13 @@ pub(crate) struct Config {
     pub(crate) spool: storage::SpoolConfig,
     pub(crate) archive: storage::ArchiveConfig,
     pub(crate) catalog: storage::CatalogConfig,
+    pub(crate) delivery: storage::delivery::DeliveryConfig,
+    pub(crate) assurance: AssuranceConfig,
     pub(crate) session: Session,
-    pub(crate) tlib: Tlib,
+    pub(crate) policy: session::PolicyConfig,
+    pub(crate) canary: crate::canary::Config,
+    pub(crate) tlib: signaling::tlib::Config,
+    pub(crate) gws: signaling::gws::Config,
     pub(crate) keys: Keys,
     pub(crate) peer: Vec<Peer>,
 }
@@ -38,8 +43,13 @@ impl Default for Config {
             spool: storage::SpoolConfig::default(),
             archive: storage::ArchiveConfig::default(),
             catalog: storage::CatalogConfig::default(),
+            delivery: storage::delivery::DeliveryConfig::default(),
+            assurance: AssuranceConfig::default(),
             session: Session::default(),
-            tlib: Tlib::default(),
+            policy: session::PolicyConfig::default(),
+            canary: crate::canary::Config::default(),
+            tlib: signaling::tlib::Config::default(),
+            gws: signaling::gws::Config::default(),
             keys: Keys::default(),
             peer: Vec::new(),
         }
@@ -74,6 +84,10 @@ pub(crate) struct Session {
     pub(crate) resume_wait_s: u64,
     /// The same for a session whose every line was held, in seconds.
     pub(crate) resume_held_wait_s: u64,
+    /// A pause by command that lasts so long ends by itself, in seconds; 0: never.
+    pub(crate) auto_resume_s: u64,
+    /// A pause by command that lasts so long is told as the warning `pause_too_long`, in seconds; 0: never.
+    pub(crate) long_pause_s: u64,
     /// How long a draining node waits for live calls, in seconds, before it ends them itself.
     pub(crate) drain_s: u64,
 }
@@ -86,21 +100,10 @@ impl Default for Session {
             genesys_first_line_is_dn: true,
             resume_wait_s: 30,
             resume_held_wait_s: 3_600,
+            auto_resume_s: 0,
+            long_pause_s: 600,
             drain_s: 30,
         }
-    }
-}
-
-/// `[tlib]`: accepted so that a configuration of the whole product loads; the link itself is off.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Tlib {
-    pub(crate) listen: String,
-}
-
-impl Default for Tlib {
-    fn default() -> Self {
-        Self { listen: "off".into() }
     }
 }
 
@@ -112,13 +115,21 @@ pub(crate) struct Keys {
     pub(crate) master: Option<PathBuf>,
 }
 
-/// `[[peer]]`: first match wins.
+/// `[[peer]]`: first match wins. All of `match`, `identity` and `called` that are set must hold, and one must be.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Peer {
+    /// Source addresses: one address, or a network in CIDR notation.
     #[serde(rename = "match")]
-    pub(crate) network: String,
+    pub(crate) network: Option<String>,
+    /// Subject name of the client certificate, or `*.domain`.
+    pub(crate) identity: Option<String>,
+    /// User part of the Request-URI.
+    pub(crate) called: Option<String>,
+    /// Name of a profile.
     pub(crate) profile: String,
+    /// Of times that name no zone: `UTC`, `+02:00`.
+    pub(crate) zone: Option<String>,
 }
 
 impl Config {
@@ -131,16 +142,22 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        if self.tlib.listen != "off" {
-            return Err(Fault::key("tlib.listen", "the T-Library link is not in this release; set it to \"off\""));
-        }
         if let Some(fault) = self.http.fault() {
             return Err(Fault::Usage(fault));
         }
         if self.session.max_live == 0 {
             return Err(Fault::key("session.max_live", "must be at least 1"));
         }
-        Ok(())
+        self.assurance.check()?;
+        if let Some(fault) = self.canary.fault() {
+            return Err(fault);
+        }
+        self.policy().map(drop)
+    }
+
+    /// The rules of `[policy]`, ready for use.
+    pub(crate) fn policy(&self) -> Result<session::Policy, Fault> {
+        self.policy.read().map_err(|fault| Fault::key(&fault.key, &fault.what))
     }
 
     pub(crate) fn master_key(&self) -> PathBuf {

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use api::ports::{AuditError, AuditLog, Control, Mark, MarkError};
-use model::{Actor, Audit, Command, CommandError, Fact, RecordingId};
+use model::{Actor, Audit, CallCommand, Command, CommandError, Fact, RecordingId};
+use session::Input;
 use storage_core::{
     ports::{BoxFuture, Catalog},
     view::State,
@@ -71,6 +72,8 @@ impl Desk {
         let number = *marked;
         drop(marked);
         if mark == Mark::Delete {
+            // A full mailbox costs nothing but words about a tombstone.
+            self.mailbox.try_send(Mail::Input(Box::new(Input::Destroyed(id))));
             self.eraser.erase(&view).await;
         }
         // The mark stands whether or not the catalog knows it yet.
@@ -80,6 +83,16 @@ impl Desk {
 }
 
 impl Control for Desk {
+    fn call_command(&self, command: CallCommand) -> BoxFuture<'_, Result<(), CommandError>> {
+        Box::pin(async move {
+            let (reply, replied) = oneshot::channel();
+            if !self.mailbox.try_send(Mail::ControlCall(Box::new(command), reply)) {
+                return Err(CommandError::Unavailable);
+            }
+            replied.await.unwrap_or(Err(CommandError::Unavailable))
+        })
+    }
+
     fn command(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
         Box::pin(async move {
             let id = command.recording;

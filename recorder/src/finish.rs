@@ -59,7 +59,7 @@ impl Finisher {
     }
 
     /// Takes a recording whose tracks are all durable in the spool.
-    pub(crate) fn submit(&self, view: RecordingView) {
+    pub(crate) fn submit(&self, view: Arc<RecordingView>) {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let this = self.clone();
         self.runtime.spawn(async move {
@@ -76,10 +76,10 @@ impl Finisher {
         });
     }
 
-    async fn finish(&self, view: RecordingView) -> Result<Finished, String> {
+    async fn finish(&self, view: Arc<RecordingView>) -> Result<Finished, String> {
         let mut pause = SHORTEST_PAUSE;
         let staged = loop {
-            match self.stage(view.clone()).await {
+            match self.stage(RecordingView::clone(&view)).await {
                 Ok(staged) => break staged,
                 // Time does not mend what is in the spool; a full or slow disk it does.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error.to_string()),

@@ -4,12 +4,12 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use crypto::{
     keys::{Custodian, WrappedKey},
-    seal::DataKey,
+    seal::{ChunkKey, DataKey},
 };
 use custody::SystemEntropy;
 use model::RecordingId;
@@ -26,7 +26,14 @@ pub(crate) struct Keyring {
 struct State {
     /// `None` for commands beside a running server: its file is not ours to repair, the archive has the wraps.
     store: Option<KeyStore>,
-    open: HashMap<RecordingId, Arc<DataKey>>,
+    open: HashMap<RecordingId, Open>,
+}
+
+/// The keys of a recording that is live or being finished.
+struct Open {
+    data: Arc<DataKey>,
+    /// Derived once for all of its tracks, for as long as one of them is open.
+    chunks: Weak<ChunkKey>,
 }
 
 impl Keyring {
@@ -47,18 +54,35 @@ impl Keyring {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key of a live recording, made and wrapped when it has none yet.
+    /// The data key of a recording, made and wrapped when it has none yet.
     pub(crate) fn make(&self, recording: RecordingId) -> io::Result<Arc<DataKey>> {
+        self.made(recording).map(|(key, _)| key)
+    }
+
+    /// The key of a live recording's chunks; its data key is made and wrapped when it has none yet.
+    pub(crate) fn chunk_key(&self, recording: RecordingId) -> io::Result<Arc<ChunkKey>> {
+        let (data, chunks) = self.made(recording)?;
+        if let Some(chunks) = chunks.upgrade() {
+            return Ok(chunks);
+        }
+        let chunks = Arc::new(data.chunk_key(recording.as_bytes()));
+        if let Some(open) = self.state().open.get_mut(&recording) {
+            open.chunks = Arc::downgrade(&chunks);
+        }
+        Ok(chunks)
+    }
+
+    fn made(&self, recording: RecordingId) -> io::Result<(Arc<DataKey>, Weak<ChunkKey>)> {
         let mut state = self.state();
-        if let Some(key) = state.open.get(&recording) {
-            return Ok(Arc::clone(key));
+        if let Some(open) = state.open.get(&recording) {
+            return Ok((Arc::clone(&open.data), Weak::clone(&open.chunks)));
         }
         let key = Arc::new(DataKey::from_entropy(SystemEntropy.array()));
         let wrapped =
             self.custodian.wrap(recording.as_bytes(), &key, SystemEntropy.array()).map_err(io::Error::other)?;
         state.store.as_mut().ok_or(io::ErrorKind::Unsupported)?.create(recording, wrapped)?;
-        state.open.insert(recording, Arc::clone(&key));
-        Ok(key)
+        state.open.insert(recording, Open { data: Arc::clone(&key), chunks: Weak::new() });
+        Ok((key, Weak::new()))
     }
 
     /// Makes the wraps durable: one flush for the batch.
@@ -73,8 +97,8 @@ impl Keyring {
 
     /// The key of a recording that is live, or whose wrap is here.
     pub(crate) fn open(&self, recording: RecordingId) -> Result<Arc<DataKey>, String> {
-        if let Some(key) = self.state().open.get(&recording) {
-            return Ok(Arc::clone(key));
+        if let Some(open) = self.state().open.get(&recording) {
+            return Ok(Arc::clone(&open.data));
         }
         let wrapped = self.wrapped(recording).map_err(|error| format!("the key store cannot be read: {error}"))?;
         let wrapped = wrapped.ok_or("the key of the recording is not here")?;
@@ -83,8 +107,8 @@ impl Keyring {
 
     /// Unwraps the key of a recording that goes on after a crash, and holds it as that of a live one.
     pub(crate) fn reopen(&self, recording: RecordingId) -> Result<(), String> {
-        let key = self.open(recording)?;
-        self.state().open.insert(recording, key);
+        let data = self.open(recording)?;
+        self.state().open.insert(recording, Open { data, chunks: Weak::new() });
         Ok(())
     }
 

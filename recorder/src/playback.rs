@@ -36,6 +36,9 @@ impl Playback for ArchivePlayback {
             let view = view.ok_or(PlaybackError::Missing)?;
             match view.state {
                 State::Live => return Err(PlaybackError::NotReady("the recording is still running".into())),
+                State::Finalizing if view.is_provisional => {
+                    return Err(PlaybackError::NotReady("the recording is provisional: keep it first".into()));
+                }
                 State::Finalizing => return Err(PlaybackError::NotReady("the recording is being archived".into())),
                 State::Failed => return Err(PlaybackError::NotReady("the recording could not be finished".into())),
                 State::Deleted => return Err(PlaybackError::Missing),
@@ -74,7 +77,13 @@ impl ArchivePlayback {
 fn encode(octets: &[u8], kind: mp3::Kind) -> Result<Vec<u8>, PlaybackError> {
     let failed = |error: String| PlaybackError::Unavailable(error);
     let wav = wav::read(octets).map_err(|error| failed(error.to_string()))?;
-    let (left, right) = (wav.pcm(0), wav.pcm(1));
+    let left = wav.pcm(0);
+    let right = match (wav.channels.len(), kind) {
+        // A mixed line: in both ears, and not twice as loud where both sides become one.
+        (1, mp3::Kind::Mono8) => vec![0; left.len()],
+        (1, _) => left.clone(),
+        _ => wav.pcm(1),
+    };
     let mut encoder = mp3::Encoder::new(kind, wav.sample_rate).map_err(|error| failed(error.to_string()))?;
     let mut out = Vec::new();
     for (left, right) in left.chunks(TRANSCODE_STEP).zip(right.chunks(TRANSCODE_STEP)) {

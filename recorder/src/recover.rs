@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{EndCause, Fact, Gap, GapCause, Order, RecordingId, RsId, Timestamp, TrackClosed, TrackId};
-use session::{Core, Found, Input, Output};
-use signaling_core::endpoint::DialogState;
+use model::{EndCause, Fact, Gap, GapCause, Order, Party, RecordingId, RsId, Timestamp, TrackClosed, TrackId};
+use session::{Core, Found, Input, Output, Over, Words};
+use signaling_core::{endpoint::DialogState, tlib::event::CallIds};
 use storage::{Recovered, Spool, SpoolError};
 use storage_core::{
     fold,
@@ -29,7 +29,9 @@ pub(crate) struct Recovery {
     /// Ended, to be finished.
     pub(crate) unfinished: Vec<RecordingView>,
     /// Live again.
-    pub(crate) live: HashMap<RecordingId, RecordingView>,
+    pub(crate) live: Vec<RecordingId>,
+    /// What is known of all that is not archived.
+    pub(crate) views: Vec<RecordingView>,
     /// Their states, as read.
     pub(crate) states: Vec<(RecordingId, Kept)>,
     /// Their dialogs.
@@ -74,7 +76,12 @@ pub(crate) fn recover(
     // Those that ended shortly before, perhaps in a start that was cut off as well, may still be sent to.
     let sent_to = live.iter().chain(&ended).flat_map(|view| &view.tracks).map(|track| track.port);
     let sent_to: BTreeSet<u16> = sent_to.collect();
+    let (provisional, ended): (Vec<_>, Vec<_>) = ended.into_iter().partition(|view| view.is_provisional);
     recovery.unfinished = ended;
+    for view in provisional {
+        take_up(&view, core, means, &mut recovery);
+        recovery.views.push(view);
+    }
     for view in live {
         let state = states.remove(&view.id);
         if let Some(view) = resume(view, state, core, means, &mut recovery) {
@@ -84,6 +91,7 @@ pub(crate) fn recover(
         }
     }
     core.rest_ports(&sent_to);
+    recovery.views.extend(recovery.unfinished.iter().cloned().chain(failed));
     Ok(recovery)
 }
 
@@ -91,6 +99,29 @@ fn folded(view: RecordingView, facts: &[Fact]) -> RecordingView {
     let (before, mut view) = (view.clone(), Some(view));
     facts.iter().for_each(|fact| fold::apply(&mut view, fact));
     view.unwrap_or(before)
+}
+
+/// Whoever asks for it in time still keeps it.
+fn take_up(view: &RecordingView, core: &mut Core, means: &mut Means<'_>, recovery: &mut Recovery) {
+    let ids = CallIds {
+        call_uuid: view.call_uuid.clone(),
+        conn_id: view.conn_id.clone(),
+        previous_conn_id: None,
+        record_id: view.record_id.clone(),
+    };
+    let ended_at = view.ended_at.unwrap_or(means.now);
+    let key = [&view.call_uuid, &view.conn_id, &view.record_id].into_iter().flatten().next();
+    let mut words = Words { profiles: vec![view.profile.clone()], ..Words::default() };
+    words.sample_key = key.cloned().unwrap_or_default();
+    let addresses = |party: &Party| -> Vec<String> {
+        std::iter::once(&party.address).chain(&party.also).map(|address| address.reveal().clone()).collect()
+    };
+    view.parties.iter().flat_map(addresses).for_each(|address| words.dn(&address));
+    view.user_data.iter().for_each(|(key, value)| words.data(key, value));
+    let over = Over { recording: view.id, ids, words, began: view.started_at, ended_at };
+    let mut out = Output::default();
+    core.take_up_provisional(over, means.now, means.entropy, &mut out);
+    recovery.facts.append(&mut out.facts);
 }
 
 /// Takes a live recording up again; gives it back when that cannot be done.
@@ -125,7 +156,8 @@ fn resume(
     let goes_on = |dialog: &DialogState| restored.sessions.contains(&RsId(dialog.dialog.0));
     recovery.dialogs.extend(dialogs.into_iter().filter(goes_on));
     recovery.interrupted.insert(id, restored.interrupted);
-    recovery.live.insert(id, folded(view, &out.facts));
+    recovery.live.push(id);
+    recovery.views.push(folded(view, &out.facts));
     recovery.states.push((id, kept));
     recovery.facts.append(&mut out.facts);
     recovery.orders.append(&mut out.orders);

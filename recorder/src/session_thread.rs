@@ -5,22 +5,31 @@
 //! signaling and API may, and that is their back-pressure.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     time::Duration,
 };
 
 use model::{CommandError, Entropy, Fact, Order, RecordingId, RsId, Secret, Timestamp};
 use session::{Core, Input, Output};
-use signaling_core::event::{DialogId, Ended, Event};
-use storage::Ledger;
-use storage_core::{fold, view::RecordingView};
+use signaling_core::{
+    event::{DialogId, Ended, Event},
+    tlib::event::CtiEvent,
+};
+use storage::{Ledger, Mark, Unfinished};
+use storage_core::view::RecordingView;
 use tokio::sync::oneshot;
 
 use crate::{keyring::Keyring, life};
 
 /// Four reports of a track's life for every track that fits on 20,000 ports, and room for words beside.
 const MAILBOX: usize = 1 << 17;
+/// Events of signaling that may wait for the thread; beyond it signaling refuses new sessions with 503.
+const EVENTS: usize = 4_096;
 /// Inputs decided together: one commit for a batch keeps 2,000 set-ups a second within a disk's flushes.
 const BATCH: usize = 512;
 /// Facts that wait for a disk that refuses to write; beyond it new ones push out nothing: the process ends, because a
@@ -31,8 +40,14 @@ const BACKLOG: usize = 100_000;
 pub(crate) enum Mail {
     /// For the core.
     Input(Box<Input>),
+    /// For the core: what one wake-up of signaling brought, in order.
+    Signals(Vec<Event>),
+    /// For the core: what CTI sources told, in order; said when what follows is durable, so that the next can come.
+    Cti(Vec<CtiEvent>, oneshot::Sender<()>),
     /// A command with the way back for its reply.
     Control(Box<model::Command>, oneshot::Sender<Result<(), CommandError>>),
+    /// The same about whatever is recorded of a call.
+    ControlCall(Box<model::CallCommand>, oneshot::Sender<Result<(), CommandError>>),
     /// A fact that needs no decision (audit, hold): made durable, then confirmed with the number of the last durable fact.
     Note(Box<Fact>, oneshot::Sender<Option<u64>>),
     /// Leave when nothing is live any more; then confirmed by the end of the thread.
@@ -41,39 +56,100 @@ pub(crate) enum Mail {
 
 /// The way into the session thread.
 #[derive(Clone)]
-pub(crate) struct Mailbox(SyncSender<Mail>);
+pub(crate) struct Mailbox {
+    mail: SyncSender<Mail>,
+    /// Events of signaling that wait.
+    events: Arc<AtomicUsize>,
+}
+
+/// What comes out of the mailbox.
+pub(crate) struct Letters {
+    mail: Receiver<Mail>,
+    events: Arc<AtomicUsize>,
+}
 
 impl Mailbox {
-    pub(crate) fn new() -> (Self, Receiver<Mail>) {
-        let (sender, receiver) = sync_channel(MAILBOX);
-        (Self(sender), receiver)
+    pub(crate) fn new() -> (Self, Letters) {
+        let (sender, mail) = sync_channel(MAILBOX);
+        let events = Arc::<AtomicUsize>::default();
+        (Self { mail: sender, events: Arc::clone(&events) }, Letters { mail, events })
     }
 
     /// Hands an input over, waiting while the mailbox is full. False when the thread is gone.
     pub(crate) fn send(&self, input: Input) -> bool {
-        self.0.send(Mail::Input(Box::new(input))).is_ok()
+        self.mail.send(Mail::Input(Box::new(input))).is_ok()
     }
 
     /// Hands mail over without waiting, for callers on the runtime. False when full or gone.
     pub(crate) fn try_send(&self, mail: Mail) -> bool {
-        match self.0.try_send(mail) {
+        match self.mail.try_send(mail) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         }
     }
 }
 
+/// The way of signaling's events into the mailbox: no thread and no second queue in between.
+pub(crate) struct Ear {
+    mailbox: Mailbox,
+    /// What the mailbox did not take; then there is room for nothing.
+    held: Option<Vec<Event>>,
+    is_deaf: bool,
+}
+
+impl Ear {
+    pub(crate) const fn new(mailbox: Mailbox) -> Self {
+        Self { mailbox, held: None, is_deaf: false }
+    }
+
+    fn post(&mut self, events: Vec<Event>) {
+        let count = events.len();
+        // Before they can be taken out, and with that subtracted.
+        self.mailbox.events.fetch_add(count, Ordering::Relaxed);
+        let held = match self.mailbox.mail.try_send(Mail::Signals(events)) {
+            Ok(()) => return,
+            Err(TrySendError::Full(Mail::Signals(events))) => Some(events),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
+        };
+        self.mailbox.events.fetch_sub(count, Ordering::Relaxed);
+        self.is_deaf = held.is_none();
+        self.held = held;
+    }
+}
+
+impl signaling::Ear for Ear {
+    fn room(&mut self) -> Option<usize> {
+        if let Some(held) = self.held.take() {
+            self.post(held);
+        }
+        if self.is_deaf {
+            return None;
+        }
+        let waiting = self.mailbox.events.load(Ordering::Relaxed);
+        Some(if self.held.is_some() { 0 } else { EVENTS.saturating_sub(waiting) })
+    }
+
+    fn tell(&mut self, events: Vec<Event>) {
+        self.post(events);
+    }
+}
+
 /// Those who carry orders out. The root implements it over the real shells.
 pub(crate) trait Shells: Send {
-    /// Carries one order out; never waits for the network.
-    fn obey(&mut self, order: Order, view: Option<&RecordingView>);
+    /// Carries one order out, or holds it until [`Self::flush`]; never waits for the network.
+    fn obey(&mut self, order: Order, view: Option<&Arc<RecordingView>>);
+    /// The last order of a batch was given: what goes the same way leaves together.
+    fn flush(&mut self);
     /// After each batch: numbers for metrics.
     fn observe(&mut self, stats: session::Stats, facts: &[Fact]);
-    /// The follower of the ledger may look: `last` is the number of the last durable fact.
-    fn committed(&mut self, last: u64);
-    /// What has to survive a crash of a live recording, and the sessions that feed it; `None` when it is not live.
-    fn keep_state(&mut self, recording: RecordingId, state: Option<(Vec<RsId>, Secret)>);
+    /// The ledger is durable up to `mark`, where these recordings are unfinished: its follower may look.
+    fn committed(&mut self, mark: Mark, views: &Unfinished);
+    /// What has to survive a crash of live recordings that changed.
+    fn keep_states(&mut self, states: Vec<LiveState>);
 }
+
+/// What has to survive a crash of a live recording, and the sessions that feed it; `None` when it is not live.
+pub(crate) type LiveState = (RecordingId, Option<(Vec<RsId>, Secret)>);
 
 /// Everything the thread owns.
 pub(crate) struct SessionThread<S> {
@@ -82,41 +158,74 @@ pub(crate) struct SessionThread<S> {
     pub(crate) keyring: Keyring,
     pub(crate) shells: S,
     pub(crate) entropy: Box<dyn Entropy + Send>,
-    pub(crate) views: HashMap<RecordingId, RecordingView>,
+    pub(crate) views: Unfinished,
 }
 
 impl<S: Shells> SessionThread<S> {
     /// Runs until [`Mail::Leave`] was received and nothing is live.
-    pub(crate) fn run(mut self, mail: &Receiver<Mail>) -> Ledger {
-        let mut backlog: Vec<Fact> = Vec::new();
+    pub(crate) fn run(mut self, letters: &Letters) -> (Ledger, Unfinished) {
+        let mut backlog = Backlog::default();
         let mut is_leaving = false;
         loop {
             let mut batch = Batch::default();
-            match mail.recv_timeout(Duration::from_millis(500)) {
-                Ok(first) => self.take(first, &mut batch, &mut is_leaving),
+            match self.next(letters) {
+                Ok(first) => self.take(first, letters, &mut batch, &mut is_leaving),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.ledger,
+                Err(RecvTimeoutError::Disconnected) => return (self.ledger, self.views),
             }
-            for _ in 1..BATCH {
-                let Ok(next) = mail.try_recv() else { break };
-                self.take(next, &mut batch, &mut is_leaving);
+            while batch.inputs < BATCH {
+                let Ok(next) = letters.mail.try_recv() else { break };
+                self.take(next, letters, &mut batch, &mut is_leaving);
             }
             self.core.apply(Input::Tick, life::now(), &mut *self.entropy, &mut batch.out);
             self.settle(batch, &mut backlog);
-            if is_leaving && self.core.is_idle() && backlog.is_empty() {
-                return self.ledger;
+            if is_leaving && self.core.is_idle() && backlog.facts.is_empty() {
+                return (self.ledger, self.views);
             }
         }
     }
 
-    fn take(&mut self, mail: Mail, batch: &mut Batch, is_leaving: &mut bool) {
+    /// The next mail. Before it is waited for, the readers of the ledger are shown all that was committed.
+    fn next(&mut self, letters: &Letters) -> Result<Mail, RecvTimeoutError> {
+        if let Ok(next) = letters.mail.try_recv() {
+            return Ok(next);
+        }
+        if self.ledger.is_head_behind() {
+            self.ledger.show(life::now());
+            self.shells.committed(self.ledger.mark(), &self.views);
+        }
+        letters.mail.recv_timeout(Duration::from_millis(500))
+    }
+
+    fn take(&mut self, mail: Mail, letters: &Letters, batch: &mut Batch, is_leaving: &mut bool) {
         let now = life::now();
+        batch.inputs += 1;
         match mail {
+            Mail::Signals(events) => {
+                letters.events.fetch_sub(events.len(), Ordering::Relaxed);
+                batch.inputs += events.len();
+                for event in events {
+                    self.core.apply(Input::Signal(event), now, &mut *self.entropy, &mut batch.out);
+                }
+            }
+            Mail::Cti(events, done) => {
+                batch.inputs += events.len();
+                for event in events {
+                    self.core.apply(Input::Cti(event), now, &mut *self.entropy, &mut batch.out);
+                }
+                batch.told.push(done);
+            }
             Mail::Input(input) => self.core.apply(*input, now, &mut *self.entropy, &mut batch.out),
             Mail::Control(command, reply) => {
                 let ticket = batch.replies.len() as u64;
                 batch.replies.push(Some(reply));
                 let input = Input::Control { command: *command, ticket };
+                self.core.apply(input, now, &mut *self.entropy, &mut batch.out);
+            }
+            Mail::ControlCall(command, reply) => {
+                let ticket = batch.replies.len() as u64;
+                batch.replies.push(Some(reply));
+                let input = Input::ControlCall { command: *command, ticket };
                 self.core.apply(input, now, &mut *self.entropy, &mut batch.out);
             }
             Mail::Note(fact, confirm) => {
@@ -128,21 +237,27 @@ impl<S: Shells> SessionThread<S> {
     }
 
     /// Facts first, then orders, then replies.
-    fn settle(&mut self, batch: Batch, backlog: &mut Vec<Fact>) {
-        let Batch { mut out, mut replies, confirms } = batch;
+    fn settle(&mut self, batch: Batch, backlog: &mut Backlog) {
+        let Batch { mut out, mut replies, confirms, mut told, inputs: _ } = batch;
+        let Backlog { facts: backlog, untold } = backlog;
+        untold.append(&mut told);
         let now = life::now();
         backlog.append(&mut out.facts);
         let is_durable = self.commit(backlog, &out.orders, now);
         if is_durable {
             for fact in backlog.iter() {
-                self.fold(fact);
+                self.views.apply(fact);
             }
             if !backlog.is_empty() {
-                self.shells.committed(self.ledger.next_no().saturating_sub(1));
+                self.shells.committed(self.ledger.mark(), &self.views);
             }
             self.shells.observe(self.core.stats(), backlog);
             self.keep_states(backlog, &out.orders);
             backlog.clear();
+            for done in untold.drain(..) {
+                // Who told it may have left.
+                let _ = done.send(());
+            }
         } else {
             assert!(backlog.len() < BACKLOG, "the ledger cannot be written and {BACKLOG} facts wait for it");
             self.shells.observe(self.core.stats(), &[]);
@@ -150,6 +265,7 @@ impl<S: Shells> SessionThread<S> {
         for order in out.orders {
             self.obey(order, is_durable, now);
         }
+        self.shells.flush();
         for (ticket, outcome) in out.replies {
             if let Some(reply) = replies.get_mut(ticket as usize).and_then(Option::take) {
                 let outcome = if is_durable { outcome } else { Err(CommandError::Unavailable) };
@@ -172,12 +288,16 @@ impl<S: Shells> SessionThread<S> {
                 Some(track.recording)
             }
             Order::Answer { session, .. } => self.core.recording_of(*session),
+            Order::KeepState { recording } => Some(*recording),
             _ => None,
         });
-        for id in told.chain(ordered).collect::<BTreeSet<_>>() {
-            let state = self.core.state(id).map(|state| (self.core.sessions_feeding(id), state));
-            self.shells.keep_state(id, state);
+        let changed: BTreeSet<RecordingId> = told.chain(ordered).collect();
+        if changed.is_empty() {
+            return;
         }
+        let state = |id| self.core.state(id).map(|state| (self.core.sessions_feeding(id), state));
+        let states = changed.into_iter().map(|id| (id, state(id))).collect();
+        self.shells.keep_states(states);
     }
 
     /// Invariant 2. Keys of recordings that are about to be answered are durable before the facts that name them.
@@ -205,16 +325,12 @@ impl<S: Shells> SessionThread<S> {
             Order::Answer { session, .. } if !is_durable => self.refuse_after_all(session, now),
             // Nothing is freed before the fact that allows it is durable; the next start finds and frees it.
             Order::FreeSpool { .. } | Order::DropRecording { .. } if !is_durable => {}
-            Order::FreeSpool { recording } => {
-                self.shells.obey(order, self.views.get(&recording));
-                self.views.remove(&recording);
-            }
             Order::DropRecording { recording } => {
                 self.keyring.destroy(recording);
                 self.shells.obey(order, None);
             }
             Order::FinishRecording { recording } => {
-                let view = self.views.get(&recording);
+                let view = self.views.get(recording);
                 self.shells.obey(order, view);
             }
             order => self.shells.obey(order, None),
@@ -235,16 +351,6 @@ impl<S: Shells> SessionThread<S> {
             self.shells.obey(order, None);
         }
     }
-
-    fn fold(&mut self, fact: &Fact) {
-        let Some(id) = fact.recording() else { return };
-        let mut view = self.views.remove(&id);
-        fold::apply(&mut view, fact);
-        let is_over = matches!(fact, Fact::RecordingFailed { .. });
-        if let Some(view) = view.filter(|_| !is_over) {
-            self.views.insert(id, view);
-        }
-    }
 }
 
 /// Facts that leave their mark on the state of a live recording.
@@ -263,10 +369,21 @@ fn says_state(fact: &Fact) -> bool {
     )
 }
 
+/// What a disk that refuses to write has not taken yet.
+#[derive(Default)]
+struct Backlog {
+    facts: Vec<Fact>,
+    /// CTI sources are held up meanwhile: their events would only add to it.
+    untold: Vec<oneshot::Sender<()>>,
+}
+
 /// What one round collects.
 #[derive(Default)]
 struct Batch {
+    inputs: usize,
     out: Output,
     replies: Vec<Option<oneshot::Sender<Result<(), CommandError>>>>,
     confirms: Vec<oneshot::Sender<Option<u64>>>,
+    /// CTI sources that wait until what they told is durable.
+    told: Vec<oneshot::Sender<()>>,
 }

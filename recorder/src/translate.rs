@@ -15,6 +15,7 @@ pub(crate) fn command(order: Order) -> Result<Command, Order> {
         }
         Order::HangUp { session } => Command::HangUp { dialog: dialog(session) },
         Order::RequestSnapshot { session } => Command::RequestSnapshot { dialog: dialog(session) },
+        Order::CheckPeer { session } => Command::CheckPeer { dialog: dialog(session) },
         other => return Err(other),
     })
 }

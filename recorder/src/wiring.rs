@@ -1,9 +1,12 @@
 //! Wires cores and shells into the daemon: opens everything in order, starts the threads, and takes the phases of life
 //! one after the other. A fault before the node is ready is one line naming the key, exit 2.
 
+mod cti;
 mod doors;
+mod front;
 mod metrics;
 mod parts;
+mod recall;
 mod revival;
 mod shells;
 mod snapshots;
@@ -17,26 +20,30 @@ use std::{
     time::Duration,
 };
 
+use api::ports::Control;
 use model::Fact;
 use ops::health::{Health, HealthServer, Phase};
 use prometheus::Registry;
 use session::Input;
-use signaling::Signaling;
-use storage::{Disk, Ledger, Spool};
-use storage_core::ports::{Archive, Catalog};
+use signaling::{Addresses, Signaling};
+use storage::{Disk, Ledger, Snapshots, Spool, Unfinished};
+use storage_core::ports::{Archive, Catalog, Playback};
 use tokio::{
     runtime::{Handle, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, mpsc},
 };
 
+use cti::{Links, Requests};
+pub(crate) use doors::{policy, session_config};
+use front::Front;
 pub(crate) use parts::{archive, catalog, custodian, keyring, ledger, signer};
 use revival::{Opened, Revived};
 use shells::RealShells;
 use snapshots::SnapshotTaker;
 
 use crate::{
-    background,
+    background, canary,
     config::Config,
     control::Desk,
     fault::Fault,
@@ -47,10 +54,8 @@ use crate::{
     session_thread::{Mail, Mailbox, SessionThread},
 };
 
-/// Events of signaling that may wait for the session thread; beyond it signaling refuses new sessions with 503.
-const EVENTS: usize = 4_096;
-/// Commands on their way to signaling.
-const COMMANDS: usize = 65_536;
+/// Batches of commands on their way to signaling. Beyond: the session thread waits for signaling.
+const COMMANDS: usize = 4_096;
 
 /// What all parts of a running node share.
 pub(crate) struct House<'a> {
@@ -62,8 +67,12 @@ pub(crate) struct House<'a> {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) mailbox: Mailbox,
+    /// The fingerprint of our DTLS certificate.
+    pub(crate) dtls: Option<[u8; 32]>,
     pub(crate) committed: Arc<Notify>,
     pub(crate) pending: Arc<AtomicI64>,
+    /// The way to CTI servers.
+    pub(crate) requests: Requests,
     /// Where work that can wait runs.
     pub(crate) background: Handle,
     /// Number of the last durable fact.
@@ -74,6 +83,9 @@ pub(crate) struct House<'a> {
 pub(crate) fn check(config: &Config) -> Result<(), Fault> {
     parts::check_sections(config)?;
     archive(config)?;
+    for line in crate::peers::told(&crate::peers::peers(config)?) {
+        println!("{line}");
+    }
     println!("the configuration works");
     Ok(())
 }
@@ -97,13 +109,16 @@ struct Node {
     health: Health,
     _health_server: Option<HealthServer>,
     signaling: Signaling,
+    /// After `signaling`, whose tasks run on it.
+    _front: Front,
+    links: Links,
     capture: Arc<capture::Capture>,
     api: Option<api::Api>,
     mailbox: Mailbox,
-    session: JoinHandle<Ledger>,
+    session: JoinHandle<(Ledger, Unfinished)>,
     spool: Arc<Spool>,
     node: String,
-    snapshots: SnapshotTaker,
+    snapshots: JoinHandle<Snapshots>,
     drain: Duration,
 }
 
@@ -116,10 +131,13 @@ impl Node {
         let health = Health::new();
         let health_server = runtime.block_on(doors::open_health(config, &registry, &health))?;
         let (mut ledger, recovered) = parts::ledger(config, &custodian, &disk)?;
-        let (mailbox, mail) = Mailbox::new();
+        let snapshots = Snapshots::new(&disk, &config.data_dir, signer(&custodian));
+        let (taker, snapshots) = SnapshotTaker::start(snapshots, recovered.snapshot_no)?;
+        let (mailbox, letters) = Mailbox::new();
         let spool = parts::spool(config, &mailbox, &registry, &disk)?;
         let opened = Opened { config, spool: &spool, keyring: &keyring, mailbox: &mailbox, registry: &registry };
         let Revived { core, capture, states, mut recovery } = revival::revive(&opened, &mut ledger, recovered)?;
+        let links = runtime.block_on(cti::start(config, &registry, &mailbox))?;
         let house = House {
             config,
             health,
@@ -128,36 +146,35 @@ impl Node {
             catalog: catalog(config)?,
             spool,
             mailbox,
+            dtls: capture.dtls_fingerprint(),
             committed: Arc::new(Notify::new()),
             pending: Arc::new(AtomicI64::new(0)),
+            requests: Requests::new(&links, runtime.handle().clone()),
             background: background.handle().clone(),
             written: Arc::new(AtomicU64::new(ledger.next_no().saturating_sub(1))),
             registry,
         };
         parts::follow(&house);
-        let snapshots = SnapshotTaker::start(&house, &custodian, &disk);
         let finisher = finisher(&house);
-        let (event_sender, events) = mpsc::channel(EVENTS);
         let (commands, command_receiver) = mpsc::channel(COMMANDS);
         let dialogs = (std::mem::take(&mut recovery.dialogs), states.clone());
-        let starting = doors::start_signaling(&house, event_sender, command_receiver, dialogs);
-        let signaling = runtime.block_on(starting)?;
-        let shells = RealShells::new(&house, Arc::clone(&capture), commands, finisher.clone(), states)?;
-        let thread = SessionThread {
-            core,
-            ledger,
-            keyring: house.keyring.clone(),
-            shells,
-            entropy: Box::new(parts::Random),
-            views: std::mem::take(&mut recovery.live),
-        };
-        let session = shells::spawn_session(thread, mail, events, &house.mailbox)?;
+        let starting = doors::start_signaling(&house, command_receiver, dialogs);
+        let front = Front::start()?;
+        let signaling = front.handle().block_on(starting)?;
+        let shells = RealShells::new(&house, Arc::clone(&capture), commands, finisher.clone(), (states, taker))?;
+        let views = std::mem::take(&mut recovery.views).into_iter().collect();
+        let keyring = house.keyring.clone();
+        let thread = SessionThread { core, ledger, keyring, shells, entropy: Box::new(parts::Random), views };
+        let session = shells::spawn_session(thread, letters)?;
         revival::take_up(&house, recovery, &finisher)?;
-        let api = runtime.block_on(open_api(&house))?;
+        recall::start(&house);
+        let api = runtime.block_on(open_api(&house, signaling.addresses()))?;
         Ok(Self {
             health: house.health,
             _health_server: health_server,
             signaling,
+            _front: front,
+            links,
             capture,
             api,
             mailbox: house.mailbox,
@@ -229,10 +246,11 @@ impl Node {
             }
             _ = signals.next() => return Err(Fault::Failed("left by a second signal".into())),
         };
-        let mut ledger = ended
+        let (mut ledger, views) = ended
             .map_err(|error| Fault::Failed(error.to_string()))?
             .map_err(|_| Fault::Failed("the session thread ended by panic".into()))?;
         self.signaling.stop().await;
+        self.links.stop().await;
         if let Some(api) = self.api {
             api.stop().await;
         }
@@ -242,8 +260,10 @@ impl Node {
         let _ = tokio::task::spawn_blocking(move || spool.stop()).await;
         let stopped = [Fact::NodeStopped { node: self.node }];
         let sealed = ledger.commit(&stopped, life::now()).and_then(|_| ledger.close(life::now()));
-        sealed.map_err(|error| Fault::Failed(format!("the ledger cannot be sealed: {error}")))?;
-        self.snapshots.last();
+        let mark = sealed.map_err(|error| Fault::Failed(format!("the ledger cannot be sealed: {error}")))?;
+        if let Ok(Ok(taker)) = tokio::task::spawn_blocking(move || self.snapshots.join()).await {
+            snapshots::write(&taker, &mark, &views.all());
+        }
         self.health.enter(Phase::Sealed);
         tracing::info!("sealed");
         Ok(())
@@ -265,7 +285,7 @@ fn finisher(house: &House<'_>) -> Finisher {
     }
 }
 
-async fn open_api(house: &House<'_>) -> Result<Option<api::Api>, Fault> {
+async fn open_api(house: &House<'_>, addresses: Addresses) -> Result<Option<api::Api>, Fault> {
     let eraser = Arc::new(Eraser {
         keyring: house.keyring.clone(),
         archive: Arc::clone(&house.archive),
@@ -282,7 +302,22 @@ async fn open_api(house: &House<'_>) -> Result<Option<api::Api>, Fault> {
         catalog: Arc::clone(&house.catalog),
         keyring: house.keyring.clone(),
     };
-    doors::start_api(house, Arc::new(desk), Arc::new(playback)).await
+    let delivery = crate::delivery::start(house)?;
+    let assurance = crate::assurance::start(house)?;
+    let (desk, playback) = (Arc::new(desk), Arc::new(playback));
+    let config = house.config;
+    let birdcage = canary::Means {
+        addresses,
+        needs_srtp: config.media.srtp == ::capture::SrtpPolicy::Required,
+        certificate: config.sip.cert.clone().unwrap_or_else(|| config.tls_dir().join("cert.pem")),
+        catalog: Arc::clone(&house.catalog),
+        playback: Arc::clone(&playback) as Arc<dyn Playback>,
+        control: Arc::clone(&desk) as Arc<dyn Control>,
+        health: house.health.clone(),
+        folder: config.data_dir.join("staging/canary"),
+    };
+    canary::start(&config.canary, birdcage, &house.registry, &house.background)?;
+    doors::start_api(house, desk, playback, (delivery, assurance)).await
 }
 
 fn notify(state: &str) {

@@ -46,3 +46,28 @@ pub const SETUP_MESSAGE_OCTETS: usize = 65_536;
 
 /// How long a load without sound waits for messages when no timer runs.
 pub const SETUP_IDLE: Duration = Duration::from_secs(1);
+
+/// Steps of a scenario of `serve`. Beyond it: refused as wrong usage.
+pub const SERVE_STEPS: usize = 10_000;
+
+/// Calls of a scenario. Beyond it: refused as wrong usage.
+pub const SERVE_CALLS: usize = 10_000;
+
+/// Connections to one server of a scenario at once. Beyond it: closed at once.
+pub const SERVE_LINKS: usize = 64;
+
+/// Lines that wait for one connection: 50,000 registrations are answered 256 at a time. Beyond it: the connection is closed,
+/// which is a problem in the report.
+pub const SERVE_LINES: usize = 16_384;
+
+/// Messages of all connections that wait for the scenario. Beyond it: connections are not read.
+pub const SERVE_INBOX: usize = 4_096;
+
+/// Recordings of a scenario at once. Beyond it: a further one is not placed, which is a problem in the report.
+pub const SERVE_RECORDINGS: usize = 1_024;
+
+/// How long the recordings of a scenario that is over have to end.
+pub const SERVE_LAST_CALLS: Duration = Duration::from_secs(20);
+
+/// Wishes that wait for one recording. Beyond it: dropped, which is a problem in the report.
+pub const SERVE_WISHES: usize = 64;

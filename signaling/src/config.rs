@@ -22,6 +22,8 @@ pub struct Config {
     pub client_ca: Option<PathBuf>,
     /// Host in our Contact and Via instead of the address a message came in on.
     pub advertise: Option<String>,
+    /// A folder with peer profiles of one's own, `*.toml` (signaling/core/profiles/README.md).
+    pub profiles: Option<PathBuf>,
     /// TCP and TLS connections at once; further ones are closed at once.
     pub max_connections: usize,
     /// Seconds without a message after which a connection is closed; 0 never does.
@@ -42,6 +44,7 @@ impl Default for Config {
             key: None,
             client_ca: None,
             advertise: None,
+            profiles: None,
             max_connections: 4_096,
             idle_s: 7_200,
             session_expires_s: 0,

@@ -1,10 +1,10 @@
 //! The one task that owns the endpoint: what comes in, in which order, and what goes out after each.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, iter, sync::Arc, time::Instant};
 
 use signaling_core::{
     endpoint::{DialogState, Endpoint, Stats},
-    event::{Command, Event},
+    event::Command,
     flow::Transmit,
     limits::EVENT_BACKLOG_HARD,
 };
@@ -16,8 +16,9 @@ use tokio::{
 
 use crate::{
     connection::Inbound,
+    ear::Ear,
     limits,
-    listen::Doorman,
+    listen::{Doorman, wipe},
     metrics::Metrics,
     revival::{Keep, Redial},
     world,
@@ -40,7 +41,7 @@ enum Way {
 pub(crate) struct Owner {
     endpoint: Endpoint,
     ways: HashMap<u64, Way>,
-    events: mpsc::Sender<Event>,
+    ear: Box<dyn Ear>,
     metrics: Metrics,
     last: Stats,
     has_listener: bool,
@@ -50,12 +51,10 @@ pub(crate) struct Owner {
 
 /// What there is to do next.
 enum Step {
-    Command(Option<Command>),
+    Commands(Option<Vec<Command>>),
     Wish(Option<Wish>),
-    /// The event queue has room again.
+    /// Whoever listens may have room again.
     Room,
-    /// Nobody will fetch events any more.
-    Deaf,
     Inbound(Inbound),
     Timer,
 }
@@ -66,18 +65,18 @@ pub(crate) struct Queues {
     pub(crate) live: mpsc::Receiver<Inbound>,
     /// Of those that want to begin.
     pub(crate) new: mpsc::Receiver<Inbound>,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<Vec<Command>>,
     pub(crate) wishes: mpsc::Receiver<Wish>,
 }
 
 impl Owner {
     pub(crate) fn new(
         endpoint: Endpoint,
-        events: mpsc::Sender<Event>,
+        ear: Box<dyn Ear>,
         (metrics, keep, redial): (Metrics, Option<Keep>, Redial),
     ) -> Self {
         let last = endpoint.stats();
-        Self { endpoint, ways: HashMap::new(), events, metrics, last, has_listener: true, keep, redial }
+        Self { endpoint, ways: HashMap::new(), ear, metrics, last, has_listener: true, keep, redial }
     }
 
     /// Takes sessions of the process before up again. Datagrams go the way they went; a connection is gone, and is made
@@ -103,8 +102,8 @@ impl Owner {
         loop {
             self.flush().await;
             match self.next(&mut queues, has_commands).await {
-                Step::Command(Some(command)) => self.endpoint.command(command, world::now(), &mut world::fill),
-                Step::Command(None) => has_commands = false,
+                Step::Commands(Some(commands)) => self.obey(commands),
+                Step::Commands(None) => has_commands = false,
                 Step::Wish(Some(Wish::Drain(is_draining))) => self.endpoint.drain(is_draining),
                 Step::Wish(Some(Wish::Stop(done))) => {
                     self.last_words().await;
@@ -113,11 +112,6 @@ impl Owner {
                 }
                 Step::Wish(None) => return,
                 Step::Room => {}
-                // The session core is gone: whatever comes now would not be kept.
-                Step::Deaf => {
-                    self.has_listener = false;
-                    self.endpoint.drain(true);
-                }
                 Step::Inbound(inbound) => self.take(inbound),
                 Step::Timer => {}
             }
@@ -129,8 +123,8 @@ impl Owner {
     /// waits for each, then what belongs to live sessions, then what wants to begin; timers in any case.
     fn round(&mut self, queues: &mut Queues) {
         for _ in 0..limits::BURST {
-            let Ok(command) = queues.commands.try_recv() else { break };
-            self.endpoint.command(command, world::now(), &mut world::fill);
+            let Ok(commands) = queues.commands.try_recv() else { break };
+            self.obey(commands);
         }
         for lane in [&mut queues.live, &mut queues.new] {
             for _ in 0..limits::BURST {
@@ -147,15 +141,20 @@ impl Owner {
         }
     }
 
-    async fn next(&self, queues: &mut Queues, has_commands: bool) -> Step {
+    fn obey(&mut self, commands: Vec<Command>) {
+        let now = world::now();
+        for command in commands {
+            self.endpoint.command(command, now, &mut world::fill);
+        }
+    }
+
+    async fn next(&mut self, queues: &mut Queues, has_commands: bool) -> Step {
         let due = self.endpoint.next_timeout();
         let can_take = self.endpoint.backlog() < EVENT_BACKLOG_HARD;
         tokio::select! {
-            command = queues.commands.recv(), if has_commands => Step::Command(command),
+            commands = queues.commands.recv(), if has_commands => Step::Commands(commands),
             wish = queues.wishes.recv() => Step::Wish(wish),
-            permit = self.events.reserve(), if self.has_listener && self.endpoint.backlog() > 0 => {
-                if permit.is_ok() { Step::Room } else { Step::Deaf }
-            }
+            () = tokio::time::sleep(limits::ROOM_LOOK), if self.endpoint.backlog() > 0 => Step::Room,
             Some(inbound) = queues.live.recv(), if can_take => Step::Inbound(inbound),
             Some(inbound) = queues.new.recv(), if can_take => Step::Inbound(inbound),
             () = sleep_until(due), if due.is_some() => Step::Timer,
@@ -172,8 +171,9 @@ impl Owner {
                 self.metrics.undeliverable.inc_by(self.redial.closed(flow));
                 self.ways.remove(&flow);
             }
-            Inbound::Message { flow, octets } => {
+            Inbound::Message { flow, mut octets } => {
                 self.endpoint.receive(&flow, &octets, world::now(), &mut world::fill);
+                wipe(&mut octets);
             }
             Inbound::TooLarge { flow, head } => {
                 self.endpoint.receive_too_large(&flow, &head, world::now(), &mut world::fill);
@@ -184,24 +184,32 @@ impl Owner {
     /// Sends what must leave, hands up what happened, takes over the counters.
     async fn flush(&mut self) {
         // Before the 200 leaves, so that a crash in between forgets no session that the peer believes in.
-        while let Some(state) = self.endpoint.changed() {
-            if let Some(keep) = &self.keep {
-                keep(state);
-            }
+        let changed: Vec<DialogState> = iter::from_fn(|| self.endpoint.changed()).collect();
+        if let (Some(keep), false) = (&self.keep, changed.is_empty()) {
+            keep(changed);
         }
         while let Some(transmit) = self.endpoint.transmit() {
             self.send(transmit).await;
         }
-        while self.endpoint.backlog() > 0 && self.has_listener {
-            let Ok(permit) = self.events.try_reserve() else { break };
-            if let Some(event) = self.endpoint.event() {
-                permit.send(event);
+        self.hand_up();
+        self.metrics.publish(&mut self.endpoint, &mut self.last);
+    }
+
+    /// Last, and all at once: what was answered already need not wait for whoever it wakes.
+    fn hand_up(&mut self) {
+        if self.endpoint.backlog() == 0 {
+            return;
+        }
+        match self.ear.room().filter(|_| self.has_listener) {
+            Some(0) => {}
+            Some(room) => self.ear.tell(iter::from_fn(|| self.endpoint.event()).take(room).collect()),
+            // The session core is gone: whatever comes now would not be kept.
+            None => {
+                self.has_listener = false;
+                self.endpoint.drain(true);
+                while self.endpoint.event().is_some() {}
             }
         }
-        if !self.has_listener {
-            while self.endpoint.event().is_some() {}
-        }
-        self.metrics.publish(&mut self.endpoint, &mut self.last);
     }
 
     async fn send(&mut self, transmit: Transmit) {

@@ -15,8 +15,8 @@ use crate::{
     listen::{self, Doorman},
 };
 
-/// Where the state of a session goes whenever it changed. It must not block.
-pub type Keep = Box<dyn Fn(DialogState) + Send + Sync>;
+/// Where the states of sessions go that changed since it was last called. It must not block.
+pub type Keep = Box<dyn Fn(Vec<DialogState>) + Send + Sync>;
 
 /// What outlives the process. The default restores and keeps nothing.
 #[derive(Default)]

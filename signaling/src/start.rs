@@ -8,8 +8,8 @@ use std::{
 
 use prometheus::Registry;
 use signaling_core::{
-    endpoint::{Endpoint, EndpointConfig, PeerRule},
-    event::{Command, Event},
+    endpoint::{Endpoint, EndpointConfig, Peers},
+    event::Command,
     limits::MIN_SESSION_EXPIRES_S,
     negotiate::Policy,
 };
@@ -23,6 +23,7 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use crate::{
     Config, StartError,
     connection::Inbox,
+    ear::Ear,
     limits,
     listen::{self, Doorman},
     metrics::Metrics,
@@ -38,12 +39,12 @@ pub struct SignalingParts {
     pub tls: Option<Arc<ServerConfig>>,
     /// Rules of negotiation, from `[media]`.
     pub policy: Policy,
-    /// `[[peer]]`, first match wins.
-    pub peers: Vec<PeerRule>,
+    /// `[[peer]]`: who is read by which profile.
+    pub peers: Peers,
     /// Where events go. When it is full, new sessions are refused with 503; events of live ones wait.
-    pub events: mpsc::Sender<Event>,
-    /// Where decisions come from.
-    pub commands: mpsc::Receiver<Command>,
+    pub events: Box<dyn Ear>,
+    /// Where decisions come from: what was decided together is said together.
+    pub commands: mpsc::Receiver<Vec<Command>>,
     /// Sessions that outlived the process before this one, and where the states of sessions go.
     pub revival: Revival,
     /// Where metrics are registered.
@@ -149,7 +150,7 @@ async fn listener(key: &'static str, text: &str) -> Result<Option<(TcpListener, 
     Ok(Some((listener, bound)))
 }
 
-fn endpoint_config(config: &Config, policy: Policy, peers: Vec<PeerRule>) -> Result<EndpointConfig, StartError> {
+fn endpoint_config(config: &Config, policy: Policy, peers: Peers) -> Result<EndpointConfig, StartError> {
     let session_expires_s = (config.session_expires_s > 0).then_some(config.session_expires_s);
     if session_expires_s.is_some_and(|seconds| seconds < MIN_SESSION_EXPIRES_S) {
         return Err(StartError::Value { key: "sip.session_expires_s", rule: "must be 0 or at least 90 (RFC 4028)" });

@@ -34,7 +34,7 @@ const SOON: Duration = Duration::from_secs(10);
 struct Life {
     signaling: Signaling,
     told: mpsc::Receiver<Event>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Vec<Command>>,
     states: Arc<Mutex<Vec<DialogState>>>,
 }
 
@@ -44,7 +44,7 @@ impl Life {
         let (commands, receiver) = mpsc::channel(64);
         let states = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&states);
-        let keep = Box::new(move |state| kept.lock().unwrap().push(state));
+        let keep = Box::new(move |states: Vec<_>| kept.lock().unwrap().extend(states));
         let (udp, tcp) = (address.to_owned(), address.to_owned());
         let signaling = Signaling::start(SignalingParts {
             config: Config { udp, tcp, tls: "off".into(), ..Config::default() },
@@ -53,9 +53,11 @@ impl Life {
                 media_address: "127.0.0.1".parse().unwrap(),
                 srtp_required: false,
                 sdes_over_clear: SdesOverClear::Refuse,
+                best_effort_srtp: false,
+                dtls: None,
             },
-            peers: Vec::new(),
-            events,
+            peers: Default::default(),
+            events: Box::new(events),
             commands: receiver,
             revival: Revival { dialogs, keep: Some(keep), tls: None },
             registry: prometheus::Registry::new(),
@@ -67,7 +69,7 @@ impl Life {
         let event = timeout(SOON, self.told.recv()).await.expect("in time").expect("an event");
         if let Event::Offered(offered) = &event {
             let lines = vec![Grant::Accept { port: 30_000, key_salt: None }];
-            self.commands.send(Command::Accept { dialog: offered.dialog, lines }).await.unwrap();
+            self.commands.send(vec![Command::Accept { dialog: offered.dialog, lines }]).await.unwrap();
         }
         event
     }
@@ -176,7 +178,7 @@ async fn our_bye_goes_to_the_contact_when_the_connection_is_gone() {
     let (stream, dialog) = tokio::join!(invite_from(recorder, ear.local_addr().unwrap()), life.established());
     drop(stream);
     let life = life.crash(Transport::Tcp).await;
-    life.commands.send(Command::HangUp { dialog }).await.unwrap();
+    life.commands.send(vec![Command::HangUp { dialog }]).await.unwrap();
     let (mut called, _) = timeout(SOON, ear.accept()).await.expect("in time").unwrap();
     let (mut heard, mut buffer) = (String::new(), [0; 4096]);
     while !heard.contains("\r\n\r\n") {

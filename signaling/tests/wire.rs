@@ -29,7 +29,7 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\
 struct Recorder {
     signaling: Signaling,
     told: mpsc::Receiver<Event>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Vec<Command>>,
     registry: Registry,
     roots: Vec<u8>,
 }
@@ -41,7 +41,7 @@ fn config() -> Config {
 
 async fn start(
     config: Config,
-) -> Result<(Signaling, mpsc::Receiver<Event>, mpsc::Sender<Command>, Registry, Vec<u8>), StartError> {
+) -> Result<(Signaling, mpsc::Receiver<Event>, mpsc::Sender<Vec<Command>>, Registry, Vec<u8>), StartError> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
     let roots = made.cert.pem().into_bytes();
     let material = crypto::tls::TlsMaterial {
@@ -59,9 +59,11 @@ async fn start(
             media_address: "127.0.0.1".parse().unwrap(),
             srtp_required: false,
             sdes_over_clear: SdesOverClear::Refuse,
+            best_effort_srtp: false,
+            dtls: None,
         },
-        peers: Vec::new(),
-        events,
+        peers: Default::default(),
+        events: Box::new(events),
         commands: receiver,
         revival: signaling::Revival::default(),
         registry: registry.clone(),
@@ -92,7 +94,7 @@ impl Recorder {
 
     async fn accept(&self, dialog: DialogId, count: usize) {
         let lines = vec![Grant::Accept { port: 30_000, key_salt: None }; count];
-        self.commands.send(Command::Accept { dialog, lines }).await.unwrap();
+        self.commands.send(vec![Command::Accept { dialog, lines }]).await.unwrap();
     }
 
     async fn connect(&self, transport: Transport) -> ClientHandle {
@@ -171,7 +173,7 @@ async fn a_recorder_that_hangs_up_ends_the_call() {
     let connection = recorder.connect(Transport::Tls).await;
     let call = placed(&mut recorder, &connection).await;
     let Event::Established { dialog } = recorder.next().await else { panic!("not established") };
-    recorder.commands.send(Command::HangUp { dialog }).await.unwrap();
+    recorder.commands.send(vec![Command::HangUp { dialog }]).await.unwrap();
     assert_eq!(call.ended().await, EndCause::PeerHungUp);
     assert!(matches!(call.bye().await, Err(ClientError::Gone)));
 }

@@ -6,6 +6,7 @@
 mod archive;
 mod catalog;
 mod config;
+pub mod delivery;
 mod disk;
 mod files;
 mod follow;
@@ -21,6 +22,6 @@ pub use config::{ArchiveConfig, CatalogConfig, ConfigError, SecretText, SpoolCon
 pub use disk::{Disk, Place};
 pub use follow::Follower;
 pub use keys::KeyStore;
-pub use ledger::{Ledger, LedgerError, LedgerReader, Recovered, Snapshots, VerifyReport, verify};
+pub use ledger::{Ledger, LedgerError, LedgerReader, Mark, Recovered, Snapshots, Unfinished, VerifyReport, verify};
 pub use spool::{Spool, SpoolError, SpoolReader, SpoolSurvey, TrackSurvey};
 pub use storage_core::names;

@@ -8,6 +8,10 @@ pub(crate) const FACTS_BETWEEN_CHECKPOINTS: u64 = 1_000;
 /// Nanoseconds between two checkpoints while facts come in.
 pub(crate) const NANOS_BETWEEN_CHECKPOINTS: u64 = 60_000_000_000;
 
+/// Nanoseconds between two writes of `HEAD` while commits follow each other: its Ed25519 signature costs 60 us, which at
+/// a commit every millisecond is a sixteenth of a core. Until then readers do not see the newest facts.
+pub(crate) const NANOS_BETWEEN_HEADS: u64 = 5_000_000;
+
 /// Facts after which a new snapshot of the ledger is due: what a start has to read at most, about 0.3 s of it.
 pub(crate) const SNAPSHOT_FACTS: u64 = 20_000;
 
@@ -40,7 +44,7 @@ pub(crate) const SPOOL_BLOCK_OCTETS: u64 = 16 << 20;
 /// at once, and what one round of moving rewrites.
 pub(crate) const SPOOL_SEGMENT_OCTETS: u64 = 256 << 20;
 
-/// Octets that may stand in segments as they were written: 47 s of full load, 35 MB of index. Beyond it the oldest are
+/// Octets that may stand in segments as they were written: 47 s of full load, 20 MB of index. Beyond it the oldest are
 /// rewritten, a piece for each recording.
 pub(crate) const SPOOL_FINE_OCTETS: u64 = 8 << 30;
 
@@ -116,3 +120,24 @@ pub(crate) const SQLITE_READERS: usize = 4;
 
 /// Audit facts of one page; more are cut.
 pub(crate) const AUDIT_ITEMS: u32 = 1_000;
+
+/// Subscribers of delivery: each is a task, a client and six time series. More are refused by the configuration.
+pub(crate) const SUBSCRIBERS: usize = 32;
+
+/// Octets of the name of a subscriber.
+pub(crate) const SUBSCRIBER_NAME_OCTETS: usize = 32;
+
+/// Documents issued between two looks at the ledger: a tenth of a second of work.
+pub(crate) const CONSOLIDATE_AT_ONCE: i64 = 64;
+
+/// An interaction that is told of without end is due after so many settling times all the same: ten minutes.
+pub(crate) const SETTLE_AT_MOST: i64 = 20;
+
+/// Dead letters kept for one subscriber: 30 MB. Beyond it the oldest are forgotten, and counted.
+pub(crate) const DEAD_LETTERS: i64 = 100_000;
+
+/// Octets of sound read and sent at once.
+pub(crate) const SOUND_OCTETS: u64 = 1 << 20;
+
+/// Octets a second that a subscriber must take of sound at least; slower, the attempt has failed.
+pub(crate) const SOUND_OCTETS_PER_SECOND: u64 = 128 << 10;

@@ -80,6 +80,22 @@ pub fn assert_side(wav: &Wav, channel: usize, sent: &[u8], side: &str) -> usize 
 /// # Panics
 /// When they are not.
 pub fn assert_mp3(client: &Client, recording: &Value, folder: &Path, wav: &Wav) {
+    let sides = mp3(client, recording, folder);
+    for (channel, side) in sides.iter().enumerate() {
+        let own = likeness(side, &samples(wav, channel));
+        let other = likeness(side, &samples(wav, 1 - channel));
+        assert!(
+            own > 0.8 && own > other + 0.2,
+            "channel {channel}: {own:.2} like its own side, {other:.2} like the other"
+        );
+    }
+}
+
+/// Both channels of the MP3 as linear samples of 8 kHz.
+///
+/// # Panics
+/// When it does not come, or is none.
+pub fn mp3(client: &Client, recording: &Value, folder: &Path) -> [Vec<i16>; 2] {
     let answer = client.get(&format!("/recordings/{}/audio?format=mp3&rate=32", id(recording)));
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let (from, to) = (folder.join("heard.mp3"), folder.join("heard.raw"));
@@ -90,15 +106,7 @@ pub fn assert_mp3(client: &Client, recording: &Value, folder: &Path, wav: &Wav) 
     assert_eq!((code, errors.trim()), (0, ""), "ffmpeg");
     let raw = std::fs::read(&to).expect("decoded sound");
     let decoded: Vec<i16> = raw.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    for channel in 0..2 {
-        let heard: Vec<i16> = decoded.iter().skip(channel).step_by(2).copied().collect();
-        let own = likeness(&heard, &samples(wav, channel));
-        let other = likeness(&heard, &samples(wav, 1 - channel));
-        assert!(
-            own > 0.8 && own > other + 0.2,
-            "channel {channel}: {own:.2} like its own side, {other:.2} like the other"
-        );
-    }
+    [0, 1].map(|channel| decoded.iter().skip(channel).step_by(2).copied().collect())
 }
 
 /// A channel of a G.711 WAV as linear samples.

@@ -53,6 +53,11 @@ impl Stream {
         }
     }
 
+    /// Says nothing for so many samples: its clock runs on.
+    pub fn rest(&mut self, samples: u32) {
+        self.timestamp = self.timestamp.wrapping_add(samples);
+    }
+
     /// Sends a datagram as it is.
     ///
     /// # Panics

@@ -34,6 +34,16 @@ impl Process {
         self.child.id()
     }
 
+    /// Octets of its resident memory.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        line.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("VmRSS") * 1024
+    }
+
     /// Everything it has printed so far.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()

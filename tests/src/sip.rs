@@ -195,7 +195,8 @@ pub fn ack(invite: &str, response: &Message) -> String {
     )
 }
 
-fn reply(request: &Message) -> String {
+/// A 200 to a request of the recorder.
+pub fn reply(request: &Message) -> String {
     let mut out = "SIP/2.0 200 OK\r\n".to_owned();
     for line in request.head.split("\r\n").skip(1) {
         let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,5 +1,6 @@
-//! Custodians that touch the world: the master key file, certificates on disk, the kernel's randomness.
+//! Custodians that touch the world: the master key file, certificates on disk and of the moment, the kernel's randomness.
 
+pub mod dtls;
 mod entropy;
 mod file;
 mod key_file;

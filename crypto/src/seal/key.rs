@@ -2,10 +2,9 @@
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hkdf::{HKDF_SHA256, KeyType, Salt},
     hmac,
 };
-use hkdf::Hkdf;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::SealError;
@@ -61,7 +60,7 @@ impl DataKey {
         &self.0
     }
 
-    fn derive(&self, recording: &[u8; 16], info: &str) -> Zeroizing<[u8; 32]> {
+    pub(super) fn derive(&self, recording: &[u8; 16], info: &str) -> Zeroizing<[u8; 32]> {
         derive(Some(recording), &self.0, info)
     }
 }
@@ -114,10 +113,19 @@ impl Gcm {
     }
 }
 
-/// HKDF-SHA256 to 32 octets.
+/// HKDF-SHA256 to 32 octets (RFC 5869; no salt is the same as an empty one).
 pub(crate) fn derive(salt: Option<&[u8; 16]>, secret: &[u8; 32], info: &str) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
-    let expanded = Hkdf::<Sha256>::new(salt.map(|salt| &salt[..]), secret).expand(info.as_bytes(), &mut *key);
-    expanded.expect("32 octets are below the 8,160 of HKDF-SHA256");
+    let salt = Salt::new(HKDF_SHA256, salt.map_or(&[], |salt| &salt[..]));
+    let filled = salt.extract(secret).expand(&[info.as_bytes()], Octets32).and_then(|made| made.fill(&mut *key));
+    filled.expect("32 octets are below the 8,160 of HKDF-SHA256");
     key
+}
+
+struct Octets32;
+
+impl KeyType for Octets32 {
+    fn len(&self) -> usize {
+        32
+    }
 }

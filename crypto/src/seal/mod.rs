@@ -10,12 +10,14 @@ mod example_tests;
 mod key;
 mod layout;
 mod object;
+mod state;
 
 pub use chunk::{ChunkHeader, OpenedChunk};
 pub(crate) use key::derive;
 pub use key::{ChunkKey, DataKey, ObjectKey};
 pub use layout::{FRAME_PLAIN, SEALED_HEADER_LEN, plain_from, plain_len, sealed_len, sealed_range};
 pub use object::{ObjectOpener, ObjectSealer};
+pub use state::{StateDraft, StateKey};
 use thiserror::Error;
 
 /// Why sealed octets are not opened; each variant is another reaction. Nothing of what fails is given out.

@@ -4,49 +4,40 @@ use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, Unbound
 use zeroize::Zeroizing;
 
 use super::{
-    SrtpError, Suite,
-    kdf::{Label, Master},
+    SrtpError,
+    cipher::Reading,
     wire::{ENCRYPTED, RTCP_CLEAR, RtpClear},
 };
 
 /// Octets of the tag, never truncated (RFC 7714 13.2).
 pub(super) const TAG: usize = 16;
 
-/// The session keys of one direction.
+/// The session keys of RTP or of RTCP of one direction.
 pub(super) struct Aead {
-    rtp: Keys,
-    rtcp: Keys,
-}
-
-struct Keys {
     key: LessSafeKey,
     salt: Zeroizing<[u8; 12]>,
 }
 
 impl Aead {
-    pub(super) fn new(suite: Suite, master: &Master) -> Self {
-        Self {
-            rtp: Keys::derived(suite, master, Label::RtpKey, Label::RtpSalt),
-            rtcp: Keys::derived(suite, master, Label::RtcpKey, Label::RtcpSalt),
-        }
+    /// Of a key of 16 or 32 octets; of the salt the first 12.
+    pub(super) fn new(key: &[u8], salt: &Zeroizing<[u8; 14]>) -> Self {
+        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
+        let key = UnboundKey::new(algorithm, key).expect("the key has the algorithm's length");
+        let salt = Zeroizing::new(*salt.first_chunk().expect("14 are more than 12"));
+        Self { key: LessSafeKey::new(key), salt }
     }
 
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        clear: RtpClear,
-        mki_len: usize,
-        index: u64,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], reading: Reading) -> Result<usize, SrtpError> {
+        let Reading { clear, mki_len, index } = reading;
         let end = packet.len() - mki_len;
         let (header, sealed) = packet[..end].split_at_mut(clear.len);
-        self.rtp.open(clear.ssrc, index, header, sealed)?;
+        self.open(clear.ssrc, index, header, sealed)?;
         Ok(end - TAG)
     }
 
     pub(super) fn seal_rtp(&self, packet: &mut Vec<u8>, clear: RtpClear, index: u64) {
         let (header, payload) = packet.split_at_mut(clear.len);
-        let tag = self.rtp.seal(clear.ssrc, index, header, payload);
+        let tag = self.seal(clear.ssrc, index, header, payload);
         packet.extend_from_slice(&tag);
     }
 
@@ -63,14 +54,14 @@ impl Aead {
             return self.check_rtcp_in_clear(&mut packet[..end + 4], ssrc, word);
         }
         let aad = rtcp_aad(packet, word);
-        self.rtcp.open(ssrc, index, &aad, &mut packet[RTCP_CLEAR..end])?;
+        self.open(ssrc, index, &aad, &mut packet[RTCP_CLEAR..end])?;
         Ok(end - TAG)
     }
 
     pub(super) fn seal_rtcp(&self, packet: &mut Vec<u8>, ssrc: u32, index: u32) {
         let word = index | ENCRYPTED;
         let aad = rtcp_aad(packet, word);
-        let tag = self.rtcp.seal(ssrc, u64::from(index), &aad, &mut packet[RTCP_CLEAR..]);
+        let tag = self.seal(ssrc, u64::from(index), &aad, &mut packet[RTCP_CLEAR..]);
         packet.extend_from_slice(&tag);
         packet.extend_from_slice(&word.to_be_bytes());
     }
@@ -82,23 +73,8 @@ impl Aead {
         let mut tag = [0; TAG];
         tag.copy_from_slice(&packet[end..end + TAG]);
         packet[end..end + 4].copy_from_slice(&word.to_be_bytes());
-        self.rtcp.open(ssrc, u64::from(word), &packet[..end + 4], &mut tag)?;
+        self.open(ssrc, u64::from(word), &packet[..end + 4], &mut tag)?;
         Ok(end)
-    }
-}
-
-impl Keys {
-    fn derived(suite: Suite, master: &Master, key: Label, salt: Label) -> Self {
-        match suite {
-            Suite::AeadAes256Gcm => Self::new(&*master.derive::<32>(key), master.derive(salt)),
-            _ => Self::new(&*master.derive::<16>(key), master.derive(salt)),
-        }
-    }
-
-    fn new(key: &[u8], salt: Zeroizing<[u8; 12]>) -> Self {
-        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
-        let key = UnboundKey::new(algorithm, key).expect("the key has the algorithm's length");
-        Self { key: LessSafeKey::new(key), salt }
     }
 
     /// Salt, exclusive-or: SSRC at octet 2, 48-bit index at octet 6 (RFC 7714 8.1, 9.1).
@@ -142,8 +118,7 @@ mod tests {
     /// The session keys of RFC 7714 16 and 17: "Quid pro quo".
     fn aead(key_octets: u8) -> Aead {
         let key: Vec<u8> = (0..key_octets).collect();
-        let salt = || Zeroizing::new(*b"Quid pro quo");
-        Aead { rtp: Keys::new(&key, salt()), rtcp: Keys::new(&key, salt()) }
+        Aead::new(&key, &Zeroizing::new(*b"Quid pro quo\0\0"))
     }
 
     #[test]
@@ -159,7 +134,8 @@ mod tests {
             let mut packet = plain.clone();
             aead(octets).seal_rtp(&mut packet, clear, u64::from(clear.sequence));
             assert_eq!(packet[12..], hex(sealed));
-            assert_eq!(aead(octets).open_rtp(&mut packet, clear, 0, u64::from(clear.sequence)), Ok(plain.len()));
+            let reading = Reading { clear, mki_len: 0, index: u64::from(clear.sequence) };
+            assert_eq!(aead(octets).open_rtp(&mut packet, reading), Ok(plain.len()));
             assert_eq!(packet[..plain.len()], plain);
         }
     }
@@ -168,13 +144,35 @@ mod tests {
     fn rfc_7714_17_rtcp() {
         let plain = hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 \
                          deadbeef deadbeef deadbeef deadbeef deadbeef");
-        let sealed = hex("81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda \
-                          4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4");
-        let mut packet = plain.clone();
-        aead(16).seal_rtcp(&mut packet, 0x4d61_7273, 0x5d4);
-        assert_eq!(packet, sealed);
-        assert_eq!(aead(16).open_rtcp(&mut packet, 0x4d61_7273, 0, 0x8000_05d4), Ok(plain.len()));
-        assert_eq!(packet[..plain.len()], plain);
+        // 17.1, and 17.2.
+        let sealed_128 = "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda \
+                          4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4";
+        let sealed_256 = "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be \
+                          8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4";
+        for (octets, sealed) in [(16, sealed_128), (32, sealed_256)] {
+            let mut packet = plain.clone();
+            aead(octets).seal_rtcp(&mut packet, 0x4d61_7273, 0x5d4);
+            assert_eq!(packet, hex(sealed));
+            assert_eq!(aead(octets).open_rtcp(&mut packet, 0x4d61_7273, 0, 0x8000_05d4), Ok(plain.len()));
+            assert_eq!(packet[..plain.len()], plain);
+        }
+        // 17.3 and 17.4: not encrypted, authenticated all the same.
+        for (octets, tag) in [(16, "841dd968 3dd78ec9 2ae58790 125f62b3"), (32, "91db4afb feee5a97 8fab4393 ed2615fe")]
+        {
+            let mut packet = [plain.clone(), hex(tag), hex("000005d4")].concat();
+            assert_eq!(aead(octets).open_rtcp(&mut packet, 0x4d61_7273, 0, 0x5d4), Ok(plain.len()));
+            assert_eq!(packet[..plain.len()], plain);
+        }
+    }
+
+    /// No suite of ours sends such RTP; the tag is the same one as of RTCP in clear.
+    #[test]
+    fn rfc_7714_16_tag_alone() {
+        let packet = [&hex("8040f17b 8041f8d3 5501a0b2")[..], b"Gallia est omnis divisa in partes tres"].concat();
+        for (octets, tag) in [(16, "22493f82 d2bce397 e9d79e3b 19aa4216"), (32, "a866d591 0f887463 067ceefe c45215d4")]
+        {
+            assert_eq!(aead(octets).seal(0x5501_a0b2, 0xf17b, &packet, &mut []).to_vec(), hex(tag));
+        }
     }
 
     #[test]
@@ -182,7 +180,7 @@ mod tests {
         let plain = hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930");
         let word = 0x5d4_u32;
         let aad = [&plain[..], &word.to_be_bytes()].concat();
-        let tag = aead(16).rtcp.seal(0x4d61_7273, u64::from(word), &aad, &mut []);
+        let tag = aead(16).seal(0x4d61_7273, u64::from(word), &aad, &mut []);
         let packet = [&plain[..], &tag, &word.to_be_bytes()].concat();
         assert_eq!(aead(16).open_rtcp(&mut packet.clone(), 0x4d61_7273, 0, word), Ok(plain.len()));
         for at in 0..plain.len() + TAG {

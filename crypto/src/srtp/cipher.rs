@@ -1,100 +1,89 @@
-//! The two families of transforms behind one door: which octets are what, under derived session keys.
+//! The two families of transforms behind one door: which octets of an RTP packet are what, under derived session keys.
+
+use zeroize::Zeroizing;
 
 use super::{
     SrtpError, Suite,
     aead::{self, Aead},
-    counter::{self, Counter},
-    kdf::Master,
+    auth::AuthKey,
+    counter::Counter,
+    foresight::Foretold,
+    kdf::{Label, Master},
     wire::RtpClear,
 };
 
-/// The session keys of one direction, those of the common suites inline with the line they belong to. The caller has checked that a packet is as long as header and overhead.
+/// The keys of one transform, those of the common suites inline with the line they belong to.
 #[expect(clippy::large_enum_variant, reason = "a pointer would cost every packet of the common suites a cache miss")]
 pub(super) enum Cipher {
     /// AES counter mode with HMAC-SHA1.
     Counter(Counter),
     /// AES-GCM.
-    Aead(Box<Aead>),
+    Aead(Aead),
+}
+
+/// The RTP keys of one direction. The caller has checked that a packet is as long as header and overhead.
+pub(super) struct RtpKeys {
+    cipher: Cipher,
+    tag: usize,
+}
+
+/// A protected packet as its line reads it: where the payload begins, octets of the MKI, the index it is taken for.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) clear: RtpClear,
+    pub(super) mki_len: usize,
+    pub(super) index: u64,
 }
 
 impl Cipher {
-    /// Derives the session keys.
-    pub(super) fn new(suite: Suite, key_salt: &[u8]) -> Result<Self, SrtpError> {
-        let master = Master::new(suite, key_salt)?;
-        Ok(if suite.is_aead() {
-            Self::Aead(Box::new(Aead::new(suite, &master)))
-        } else {
-            Self::Counter(Counter::new(suite, &master))
-        })
+    /// Of the suite's lengths: `key` and `salt` are used as far as it needs them, `auth` not with AEAD.
+    pub(super) fn new(suite: Suite, key: &[u8; 32], auth: &[u8; 20], salt: &Zeroizing<[u8; 14]>) -> Self {
+        let key = &key[..suite.key_len()];
+        if suite.is_aead() { Self::Aead(Aead::new(key, salt)) } else { Self::Counter(Counter::new(key, auth, salt)) }
+    }
+}
+
+impl RtpKeys {
+    pub(super) fn new(suite: Suite, master: &Master) -> Self {
+        let (key, auth) = (master.derive(Label::RtpKey), master.derive(Label::RtpAuth));
+        let cipher = Cipher::new(suite, &key, &auth, &master.derive(Label::RtpSalt));
+        Self { cipher, tag: suite.rtp_tag_len() }
     }
 
     /// Octets that SRTP adds to a packet, MKI aside.
-    pub(super) fn rtp_overhead(&self) -> usize {
-        match self {
-            Self::Counter(counter) => counter.rtp_tag(),
-            Self::Aead(_) => aead::TAG,
+    pub(super) fn overhead(&self) -> usize {
+        match &self.cipher {
+            Cipher::Counter(_) => self.tag,
+            Cipher::Aead(_) => aead::TAG,
         }
     }
 
-    /// Octets that SRTCP adds to a packet, MKI aside.
-    pub(super) fn rtcp_overhead(&self) -> usize {
-        match self {
-            Self::Counter(_) => 4 + counter::RTCP_TAG,
-            Self::Aead(_) => 4 + aead::TAG,
+    /// The key of the tags, with suites whose tag can be computed ahead.
+    pub(super) fn auth(&self) -> Option<&AuthKey> {
+        match &self.cipher {
+            Cipher::Counter(counter) => Some(counter.auth()),
+            Cipher::Aead(_) => None,
         }
     }
 
-    /// E flag and index of an SRTCP packet.
-    pub(super) fn rtcp_word(&self, packet: &[u8], mki_len: usize) -> u32 {
-        let behind = match self {
-            Self::Counter(_) => mki_len + counter::RTCP_TAG,
-            Self::Aead(_) => mki_len,
-        };
-        let at = packet.len() - behind - 4;
-        u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]])
-    }
-
-    /// Authenticates and decrypts an RTP packet; the length of the plain one.
-    pub(super) fn open_rtp(
+    /// Authenticates and decrypts a packet; the length of the plain one.
+    pub(super) fn open(
         &self,
         packet: &mut [u8],
-        clear: RtpClear,
-        mki_len: usize,
-        index: u64,
+        reading: Reading,
+        foretold: Option<&Foretold>,
     ) -> Result<usize, SrtpError> {
-        match self {
-            Self::Counter(counter) => counter.open_rtp(packet, clear, mki_len, index),
-            Self::Aead(aead) => aead.open_rtp(packet, clear, mki_len, index),
+        match &self.cipher {
+            Cipher::Counter(counter) => counter.open_rtp(packet, reading, self.tag, foretold),
+            Cipher::Aead(aead) => aead.open_rtp(packet, reading),
         }
     }
 
-    /// Encrypts an RTP packet and appends its tag.
-    pub(super) fn seal_rtp(&self, packet: &mut Vec<u8>, clear: RtpClear, index: u64) {
-        match self {
-            Self::Counter(counter) => counter.seal_rtp(packet, clear, index),
-            Self::Aead(aead) => aead.seal_rtp(packet, clear, index),
-        }
-    }
-
-    /// Authenticates an RTCP packet and decrypts it if its E flag says so; the length of the plain one.
-    pub(super) fn open_rtcp(
-        &self,
-        packet: &mut [u8],
-        ssrc: u32,
-        mki_len: usize,
-        word: u32,
-    ) -> Result<usize, SrtpError> {
-        match self {
-            Self::Counter(counter) => counter.open_rtcp(packet, ssrc, mki_len, word),
-            Self::Aead(aead) => aead.open_rtcp(packet, ssrc, mki_len, word),
-        }
-    }
-
-    /// Encrypts an RTCP packet and appends index word and tag.
-    pub(super) fn seal_rtcp(&self, packet: &mut Vec<u8>, ssrc: u32, index: u32) {
-        match self {
-            Self::Counter(counter) => counter.seal_rtcp(packet, ssrc, index),
-            Self::Aead(aead) => aead.seal_rtcp(packet, ssrc, index),
+    /// Encrypts a packet and appends its tag.
+    pub(super) fn seal(&self, packet: &mut Vec<u8>, clear: RtpClear, index: u64) {
+        match &self.cipher {
+            Cipher::Counter(counter) => counter.seal_rtp(packet, clear, index, self.tag),
+            Cipher::Aead(aead) => aead.seal_rtp(packet, clear, index),
         }
     }
 }

@@ -58,10 +58,10 @@ impl Inbound {
     ) -> Result<usize, SrtpError> {
         let mut kept = [0; SECOND_GUESS_OCTETS];
         let Some(kept) = kept.get_mut(..packet.len()) else {
-            return self.try_index(packet, clear, index);
+            return self.try_index(packet, clear, index, None);
         };
         kept.copy_from_slice(packet);
-        let first = self.try_index(packet, clear, index);
+        let first = self.try_index(packet, clear, index, None);
         // What was seen already needs no other index.
         let mut outcome = first;
         if matches!(first, Err(SrtpError::Unauthentic | SrtpError::TooOld)) {
@@ -69,7 +69,7 @@ impl Inbound {
             let higher = if self.knows(clear.ssrc) { tried + 1 } else { 0 };
             for roc in late.candidates(higher).filter(|roc| *roc != tried) {
                 packet.copy_from_slice(kept);
-                let found = self.try_index(packet, clear, u64::from(roc) << 16 | u64::from(clear.sequence));
+                let found = self.try_index(packet, clear, u64::from(roc) << 16 | u64::from(clear.sequence), None);
                 if found.is_ok() {
                     outcome = found;
                     break;

@@ -1,6 +1,6 @@
 //! A stream joined late: found whatever its roll-over counter, and what a flood of forged packets may cost meanwhile.
 
-use super::{Inbound, Outbound, SrtpError, Suite};
+use super::{Inbound, Outbound, RtcpOutbound, SrtpError, Suite};
 use crate::limits::{LATE_PROOF, LATE_ROLL_OVERS, LATE_SEARCHES};
 
 fn key_salt(suite: Suite) -> Vec<u8> {
@@ -126,13 +126,13 @@ fn a_resumed_key_repeats_no_rtcp_index_and_the_peer_goes_on() {
         let key = key_salt(suite);
         let mut peer = Inbound::new(suite, &key, 0).unwrap();
         let mut seen = std::collections::BTreeSet::new();
-        let lives =
-            [Outbound::new(suite, &key), Outbound::resuming(suite, &key, 900), Outbound::resuming(suite, &key, 960)];
+        let resuming = |seconds| RtcpOutbound::resuming(suite, &key, seconds);
+        let lives = [RtcpOutbound::new(suite, &key), resuming(900), resuming(960)];
         for life in lives {
             let mut life = life.unwrap();
             for _ in 0..50 {
                 let mut packet = report();
-                life.protect_rtcp(&mut packet).unwrap();
+                life.protect(&mut packet).unwrap();
                 assert!(seen.insert(packet.clone()));
                 assert!(peer.unprotect_rtcp(&mut packet).is_ok(), "{}", suite.name());
             }

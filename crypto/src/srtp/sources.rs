@@ -7,21 +7,36 @@ use crate::limits::{DOUBTFUL_JUMP, REPLAY_WINDOW, SRTP_SOURCES};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     highest: u64,
-    // Bit n: index `highest - n` was accepted.
-    seen: u128,
+    seen: Seen,
+}
+
+/// Bit n: index `highest - n` was accepted. As two halves, because a `u128` wants to be aligned and there are eight a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen([u64; 2]);
+
+impl Seen {
+    fn bits(self) -> u128 {
+        u128::from(self.0[1]) << 64 | u128::from(self.0[0])
+    }
+}
+
+impl From<u128> for Seen {
+    fn from(bits: u128) -> Self {
+        Self([bits as u64, (bits >> 64) as u64])
+    }
 }
 
 impl Window {
     /// A window whose first accepted packet has this index.
-    pub(super) fn begin(index: u64) -> Self {
-        Self { highest: index, seen: 1 }
+    pub(super) const fn begin(index: u64) -> Self {
+        Self { highest: index, seen: Seen([1, 0]) }
     }
 
     /// Whether a packet of this index may still be accepted.
     pub(super) fn check(&self, index: u64) -> Result<(), SrtpError> {
         match self.highest.checked_sub(index) {
             Some(age) if age >= REPLAY_WINDOW => Err(SrtpError::TooOld),
-            Some(age) if self.seen >> age & 1 == 1 => Err(SrtpError::Replayed),
+            Some(age) if self.seen.bits() >> age & 1 == 1 => Err(SrtpError::Replayed),
             Some(_) | None => Ok(()),
         }
     }
@@ -30,10 +45,10 @@ impl Window {
     pub(super) fn accept(self, index: u64) -> Self {
         match index.checked_sub(self.highest) {
             Some(ahead) => {
-                let shifted = if ahead < REPLAY_WINDOW { self.seen << ahead } else { 0 };
-                Self { highest: index, seen: shifted | 1 }
+                let shifted = if ahead < REPLAY_WINDOW { self.seen.bits() << ahead } else { 0 };
+                Self { highest: index, seen: Seen::from(shifted | 1) }
             }
-            None => Self { seen: self.seen | 1 << (self.highest - index), ..self },
+            None => Self { seen: Seen::from(self.seen.bits() | 1 << (self.highest - index)), ..self },
         }
     }
 
@@ -59,30 +74,42 @@ impl Window {
 /// The SSRCs of one direction, heard most recently first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sources {
-    slots: [Option<(u32, Window)>; SRTP_SOURCES],
+    // Apart, so that nothing is spent on alignment; beyond `known` they mean nothing.
+    ssrcs: [u32; SRTP_SOURCES],
+    windows: [Window; SRTP_SOURCES],
+    known: u32,
 }
 
 impl Sources {
     pub(super) const fn none() -> Self {
-        Self { slots: [None; SRTP_SOURCES] }
+        Self { ssrcs: [0; SRTP_SOURCES], windows: [Window::begin(0); SRTP_SOURCES], known: 0 }
     }
 
     /// What is known of an SSRC.
     pub(super) fn find(&self, ssrc: u32) -> Option<Window> {
-        self.slots.iter().flatten().find(|(known, _)| *known == ssrc).map(|(_, window)| *window)
+        self.position(ssrc).map(|at| self.windows[at])
     }
 
     /// Whether another SSRC would push one out.
     pub(super) fn is_full(&self) -> bool {
-        self.slots.iter().all(Option::is_some)
+        self.known as usize == SRTP_SOURCES
     }
 
     /// Keeps what is now known of an SSRC; pushes out the one unheard for longest when there is no room.
     pub(super) fn keep(&mut self, ssrc: u32, window: Window) {
-        let known = self.slots.iter().position(|slot| slot.is_none_or(|(known, _)| known == ssrc));
-        let at = known.unwrap_or(SRTP_SOURCES - 1);
-        self.slots[..=at].rotate_right(1);
-        self.slots[0] = Some((ssrc, window));
+        let at = self.position(ssrc).unwrap_or_else(|| {
+            if !self.is_full() {
+                self.known += 1;
+            }
+            self.known as usize - 1
+        });
+        self.ssrcs[..=at].rotate_right(1);
+        self.windows[..=at].rotate_right(1);
+        (self.ssrcs[0], self.windows[0]) = (ssrc, window);
+    }
+
+    fn position(&self, ssrc: u32) -> Option<usize> {
+        self.ssrcs[..self.known as usize].iter().position(|known| *known == ssrc)
     }
 }
 
@@ -101,7 +128,7 @@ mod tests {
         assert_eq!(window.check(1130 - 127), Err(SrtpError::Replayed));
         assert_eq!(window.check(1130 - 126), Ok(()));
         assert_eq!(window.check(1130 - 128), Err(SrtpError::TooOld));
-        assert_eq!(window.accept(1130 + 128).seen, 1);
+        assert_eq!(window.accept(1130 + 128).seen.bits(), 1);
     }
 
     #[test]

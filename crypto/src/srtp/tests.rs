@@ -264,6 +264,13 @@ fn short_packets_are_malformed() {
     }
 }
 
+#[test]
+fn a_line_at_rest_stays_small() {
+    // 704 of them are the AES schedule; the rest counts ten thousand times.
+    assert!(size_of::<Inbound>() <= 1_136, "{}", size_of::<Inbound>());
+    assert!(size_of::<RtcpOutbound>() <= 72, "{}", size_of::<RtcpOutbound>());
+}
+
 proptest! {
     #[test]
     fn garbage_never_panics_nor_passes(

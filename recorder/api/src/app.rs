@@ -5,13 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 
 use model::{Actor, Audit, AuditResult, Personal, RecordingId};
 use prometheus::{IntCounterVec, Opts, Registry};
-use storage_core::ports::{Catalog, Playback};
+use storage_core::{
+    delivery::Delivery,
+    ports::{Catalog, Playback},
+};
 use tokio::sync::Semaphore;
 
 use crate::{
     access::Store,
     limits, outside,
-    ports::{AuditLog, Control},
+    ports::{Assurance, AuditLog, Control},
     problem::Problem,
     session::Sessions,
     throttle::Throttle,
@@ -21,6 +24,10 @@ use crate::{
 pub(crate) struct App {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) playback: Arc<dyn Playback>,
+    pub(crate) delivery: Arc<dyn Delivery>,
+    pub(crate) assurance: Arc<dyn Assurance>,
+    /// Files of call detail records in memory at once.
+    pub(crate) imports: Semaphore,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) access: Arc<Store>,

@@ -1,8 +1,9 @@
 //! The questions and commands themselves, for API and console alike: authorise, do, put on record, and only then
 //! answer.
 
-use model::{Command, CommandKind, Fact, RecordingId};
+use model::{CallCommand, CallControl, Command, CommandKind, Fact, RecordingId};
 use storage_core::{
+    delivery::{DeadLetter, Known, SubscriberView},
     ports::{MediaFormat, MediaReader, Page, Query},
     query::Cursor,
     view::RecordingView,
@@ -110,6 +111,27 @@ pub(crate) async fn command(
     }
 }
 
+/// A command about whatever is recorded of a call, which is named by CallUUID, ConnID or recording id.
+pub(crate) async fn call_command(
+    app: &App,
+    caller: &Caller,
+    call: String,
+    kind: CallControl,
+    reason: Option<String>,
+) -> Result<(), Problem> {
+    let detail = reason.as_ref().map_or_else(|| call.clone(), |reason| format!("{call}: {reason}"));
+    let deed = Deed::done(kind.name()).detail(detail);
+    caller.require(app, Right::Control, deed.clone()).await?;
+    let command = CallCommand { call, kind, actor: caller.actor.clone(), reason };
+    match app.control.call_command(command).await {
+        Ok(()) => caller.note(app, deed).await,
+        Err(error) => {
+            caller.note(app, deed.failed()).await?;
+            Err(error.into())
+        }
+    }
+}
+
 /// A hold set or lifted, or a recording destroyed.
 pub(crate) async fn mark(
     app: &App,
@@ -145,6 +167,77 @@ pub(crate) async fn audit(
     let facts = app.catalog.audit(before, limit).await?;
     caller.note(app, deed.detail(format!("{} facts", facts.len()))).await?;
     Ok(facts)
+}
+
+/// One interaction, with those of its recordings that the caller may know of.
+pub(crate) async fn interaction(app: &App, caller: &Caller, id: &str) -> Result<Known, Problem> {
+    let deed = Deed::done("view").detail(format!("interaction {id}"));
+    caller.require(app, Right::Search, deed.clone()).await?;
+    let mut known = app.delivery.interaction(id).await?;
+    if let Some(known) = &mut known {
+        known.gathered.views.retain(|view| match caller.scope() {
+            Scope::All => true,
+            Scope::Own(own) => is_own(view, own),
+            Scope::Nothing => false,
+        });
+    }
+    let is_hidden = known.is_some();
+    // Where its recordings went is for those who see all of them.
+    let is_visible = |known: &Known| {
+        !known.gathered.views.is_empty() || (known.merged_into.is_some() && caller.scope() == Scope::All)
+    };
+    let Some(known) = known.filter(is_visible) else {
+        caller.note(app, if is_hidden { deed.denied() } else { deed.failed() }).await?;
+        return Err(Problem::not_found("no such interaction"));
+    };
+    let recordings: Vec<String> = known.gathered.views.iter().map(|view| view.id.to_string()).collect();
+    caller.note(app, deed.detail(format!("interaction {}: {}", known.id, recordings.join(" ")))).await?;
+    Ok(known)
+}
+
+/// How the subscribers are doing.
+pub(crate) async fn subscribers(app: &App, caller: &Caller) -> Result<Vec<SubscriberView>, Problem> {
+    let deed = Deed::done("deliveries");
+    caller.require(app, Right::Audit, deed.clone()).await?;
+    let subscribers = app.delivery.subscribers().await?;
+    caller.note(app, deed).await?;
+    Ok(subscribers)
+}
+
+/// What could not be handed over.
+pub(crate) async fn dead_letters(
+    app: &App,
+    caller: &Caller,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, Problem> {
+    let deed = Deed::done("deliveries").detail("dead letters");
+    caller.require(app, Right::Audit, deed.clone()).await?;
+    let letters = app.delivery.dead_letters(after, limit).await?;
+    caller.note(app, deed).await?;
+    Ok(letters)
+}
+
+/// Has it tried again: how much.
+pub(crate) async fn retry(
+    app: &App,
+    caller: &Caller,
+    subscriber: Option<String>,
+    number: Option<u64>,
+) -> Result<u64, Problem> {
+    let whom = subscriber.as_deref().unwrap_or("all");
+    let what = number.map_or_else(|| "all".to_owned(), |number| number.to_string());
+    let deed = Deed::done("retry_delivery").detail(format!("{whom}: {what}"));
+    caller.require(app, Right::Retry, deed.clone()).await?;
+    if let Some(name) = &subscriber
+        && !app.delivery.subscribers().await?.iter().any(|known| known.name == *name)
+    {
+        caller.note(app, deed.failed()).await?;
+        return Err(Problem::not_found("no such subscriber"));
+    }
+    // On record before anything leaves because of it.
+    caller.note(app, deed).await?;
+    Ok(app.delivery.retry(subscriber, number).await?)
 }
 
 /// What the caller may know of. Beyond their scope there is nothing: the attempt is on record, the answer tells no more

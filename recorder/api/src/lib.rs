@@ -10,6 +10,7 @@
 pub mod access;
 mod app;
 mod ask;
+mod assure;
 mod caller;
 mod config;
 mod console;

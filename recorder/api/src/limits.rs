@@ -5,6 +5,12 @@ use std::time::Duration;
 /// Octets of a request body. The largest lawful one is a reason or a login form; beyond: 413.
 pub(crate) const BODY_OCTETS: usize = 16 * 1024;
 
+/// Octets of a file of call detail records: 100,000 lines are some 15 MiB; beyond: 413.
+pub(crate) const CDR_OCTETS: usize = 64 * 1024 * 1024;
+
+/// Such files in memory at once; beyond: 503 before a body is read.
+pub(crate) const IMPORTS: usize = 1;
+
 /// Octets of one header section; HTTP/1 answers 431, HTTP/2 ends the stream.
 pub(crate) const HEADER_OCTETS: usize = 32 * 1024;
 
@@ -81,3 +87,5 @@ pub(crate) const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=1024;
 
 /// Characters of a user name.
 pub(crate) const NAME_CHARS: usize = 64;
+/// Octets of the name of a call in a path; a longer one is none.
+pub(crate) const CALL_NAME_OCTETS: usize = 256;

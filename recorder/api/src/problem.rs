@@ -8,7 +8,7 @@ use model::CommandError;
 use serde_json::json;
 use storage_core::ports::{CatalogError, PlaybackError};
 
-use crate::ports::{AuditError, MarkError};
+use crate::ports::{AssuranceError, AuditError, MarkError};
 
 /// Why there is no answer. `name` is stable; `detail` is for people and holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,6 +207,16 @@ impl From<MarkError> for Problem {
             MarkError::Held => Self::conflict("held", "On hold", error.to_string()),
             MarkError::NotReady => Self::conflict("not-ready", "Not in that state", error.to_string()),
             MarkError::Unavailable => Self::unavailable("the node is stopping or overloaded"),
+        }
+    }
+}
+
+impl From<AssuranceError> for Problem {
+    fn from(error: AssuranceError) -> Self {
+        match error {
+            AssuranceError::Unknown(detail) => Self::not_found(detail),
+            AssuranceError::Bad(detail) => Self::bad_request(detail),
+            AssuranceError::Unavailable(detail) => Self::unavailable(detail),
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn value<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
 }
 
 /// The filters of `GET /recordings`.
-pub(crate) const FILTERS: [&str; 17] = [
+pub(crate) const FILTERS: [&str; 18] = [
     "from",
     "to",
     "dn",
@@ -64,6 +64,7 @@ pub(crate) const FILTERS: [&str; 17] = [
     "flag",
     "label",
     "cause",
+    "correlation",
     "q",
     "limit",
     "cursor",
@@ -90,6 +91,7 @@ pub(crate) fn search(pairs: Pairs) -> Result<Query, Problem> {
             "flag" => query.flag = text,
             "label" => query.label = text,
             "cause" => query.cause = text,
+            "correlation" => query.correlation = text,
             "q" => query.q = text,
             "cursor" => query.cursor = text,
             // Only `limit` is left, and it was read above.

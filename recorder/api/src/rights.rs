@@ -1,13 +1,13 @@
 //! Who may do what: the built-in roles (DESIGN section 5) as one table.
 //!
-//! | role | search | play | control | hold, delete | audit |
-//! |---|---|---|---|---|---|
-//! | administrator | x | | | | x |
-//! | compliance-officer | x | x | | x | |
-//! | supervisor | x | x | x | | |
-//! | auditor | x | | | | x |
-//! | agent | own | own | | | |
-//! | integration | x | | x | | |
+//! | role | search | play | control | hold, delete | audit, deliveries | retry deliveries | assurance | annotate | import |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | administrator | x | | | | x | x | x | | x |
+//! | compliance-officer | x | x | | x | | | x | x | x |
+//! | supervisor | x | x | x | | | | x | x | |
+//! | auditor | x | | | | x | | x | | |
+//! | agent | own | own | | | | | | | |
+//! | integration | x | | x | | | | | | x |
 
 use model::Role;
 use storage_core::{
@@ -28,8 +28,16 @@ pub(crate) enum Right {
     Hold,
     /// Destroy.
     Delete,
-    /// Read the audit trail.
+    /// Read the audit trail, and how deliveries are doing.
     Audit,
+    /// Have what could not be handed over tried again.
+    Retry,
+    /// See how every call was recorded, and who is silent.
+    Assurance,
+    /// Say what was behind an incident.
+    Annotate,
+    /// Bring call detail records.
+    Import,
 }
 
 impl Right {
@@ -42,17 +50,24 @@ impl Right {
             Self::Hold => "hold",
             Self::Delete => "delete",
             Self::Audit => "audit",
+            Self::Retry => "retry",
+            Self::Assurance => "assurance",
+            Self::Annotate => "annotate",
+            Self::Import => "import",
         }
     }
 
     /// Whether the role has it.
     pub(crate) fn is_of(self, role: Role) -> bool {
         let rights: &[Self] = match role {
-            Role::Administrator | Role::Auditor => &[Self::Search, Self::Audit],
-            Role::ComplianceOfficer => &[Self::Search, Self::Play, Self::Hold, Self::Delete],
-            Role::Supervisor => &[Self::Search, Self::Play, Self::Control],
+            Role::Administrator => &[Self::Search, Self::Audit, Self::Retry, Self::Assurance, Self::Import],
+            Role::Auditor => &[Self::Search, Self::Audit, Self::Assurance],
+            Role::ComplianceOfficer => {
+                &[Self::Search, Self::Play, Self::Hold, Self::Delete, Self::Assurance, Self::Annotate, Self::Import]
+            }
+            Role::Supervisor => &[Self::Search, Self::Play, Self::Control, Self::Assurance, Self::Annotate],
             Role::Agent => &[Self::Search, Self::Play],
-            Role::Integration => &[Self::Search, Self::Control],
+            Role::Integration => &[Self::Search, Self::Control, Self::Import],
         };
         rights.contains(&self)
     }
@@ -85,6 +100,8 @@ mod tests {
         for role in [Role::Administrator, Role::Auditor, Role::Integration] {
             assert!(!Right::Play.is_of(role), "{}", role.name());
         }
+        assert!(!Right::Assurance.is_of(Role::Agent) && !Right::Annotate.is_of(Role::Auditor));
+        assert!(!Right::Import.is_of(Role::Supervisor) && !Right::Assurance.is_of(Role::Integration));
         assert!(!Right::Control.is_of(Role::Agent) && !Right::Delete.is_of(Role::Supervisor));
     }
 }

@@ -10,7 +10,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use prometheus::Registry;
-use storage_core::ports::{Catalog, Playback};
+use storage_core::{
+    delivery::Delivery,
+    ports::{Catalog, Playback},
+};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,7 +31,7 @@ use crate::{
     console,
     guard::guard,
     limits,
-    ports::{AuditLog, Control},
+    ports::{Assurance, AuditLog, Control},
     routes,
     session::Sessions,
 };
@@ -43,6 +46,10 @@ pub struct ApiParts<'a> {
     pub catalog: Arc<dyn Catalog>,
     /// Media, unsealed.
     pub playback: Arc<dyn Playback>,
+    /// Interactions, and what is handed over of them.
+    pub delivery: Arc<dyn Delivery>,
+    /// Verdicts on calls, and call detail records.
+    pub assurance: Arc<dyn Assurance>,
     /// Commands and marks.
     pub control: Arc<dyn Control>,
     /// The audit trail.
@@ -124,6 +131,9 @@ pub(crate) fn app(parts: &ApiParts<'_>) -> Result<Arc<App>, prometheus::Error> {
     Ok(Arc::new(App {
         catalog: Arc::clone(&parts.catalog),
         playback: Arc::clone(&parts.playback),
+        delivery: Arc::clone(&parts.delivery),
+        assurance: Arc::clone(&parts.assurance),
+        imports: Semaphore::new(limits::IMPORTS),
         control: Arc::clone(&parts.control),
         audit: Arc::clone(&parts.audit),
         access: Arc::clone(&parts.access),

@@ -1,12 +1,13 @@
 //! The JSON of the API (DESIGN section 5): times in RFC 3339, positions in milliseconds from the start.
 
-use std::collections::BTreeMap;
-
-use model::{EndCause, Fact, Gap, MediaObject, Party, Timestamp};
+use model::{
+    Confidence, EndCause, Fact, Gap, HistoryLine, MediaObject, Party, Personal, SmallMap, Timestamp, ToldSession,
+};
 use serde::Serialize;
 use storage_core::{
+    delivery::{DeadLetter, SubscriberView},
     reason::Reason,
-    view::{AttachmentView, RecordingView, SessionView, TrackView, WarningView},
+    view::{AttachmentView, MetadataState, RecordingView, SessionView, TrackView, WarningView},
 };
 
 /// One recording.
@@ -33,11 +34,14 @@ pub(crate) struct Recording<'a> {
     /// Names only; what is known beyond stands in `warning_details`.
     warnings: Vec<&'a str>,
     warning_details: &'a [WarningView],
-    correlation: &'a BTreeMap<String, String>,
-    user_data: &'a BTreeMap<String, String>,
+    correlation: &'a SmallMap<String, String>,
+    user_data: &'a SmallMap<String, String>,
+    /// What CTI sources told of its call, by time.
+    history: Vec<Told<'a>>,
     labels: &'a [String],
     held: bool,
     paused: bool,
+    provisional: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,12 +49,29 @@ struct PartyShape<'a> {
     address: &'a str,
     name: Option<&'a str>,
     role: Option<&'a str>,
+    /// Who sat there, as CTI told.
+    agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<&'a str>,
     tracks: Vec<u16>,
+    /// How sure it is that these are its tracks.
+    confidence: Option<Confidence>,
     /// By the clock of the client, as its metadata tells.
     joined_at: Option<String>,
     left_at: Option<String>,
+}
+
+/// One line of the history of a call.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    at: String,
+    event: &'a str,
+    dn: Option<&'a str>,
+    other: Option<&'a str>,
+    third: Option<&'a str>,
+    agent: Option<&'a str>,
+    role: Option<&'a str>,
+    source: &'a str,
 }
 
 /// A recording session; times of the communication session are those of its metadata.
@@ -62,9 +83,21 @@ struct Session<'a> {
     grouped_at: Option<String>,
     started_at: Option<String>,
     stopped_at: Option<String>,
+    /// Each communication session, where it carried several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    communication_sessions: Vec<CommunicationSession<'a>>,
+    /// `none`, `partial`, `complete`: what is said of people is incomplete until it is complete.
+    metadata: MetadataState,
     end_cause: Option<EndCause>,
     reason: Option<&'a str>,
     reasons: &'a [Reason],
+}
+
+#[derive(Debug, Serialize)]
+struct CommunicationSession<'a> {
+    id: &'a str,
+    started_at: Option<String>,
+    stopped_at: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +149,7 @@ impl<'a> Recording<'a> {
             call_uuid: view.call_uuid.as_deref(),
             conn_id: view.conn_id.as_deref(),
             profile: &view.profile,
-            parties: view.parties.iter().map(party).collect(),
+            parties: view.parties.iter().map(|party| self::party(view, party)).collect(),
             tracks: view.tracks.iter().map(|track| self::track(track, view.zero())).collect(),
             media: view.media.iter().map(media).collect(),
             flags: &view.flags,
@@ -128,22 +161,43 @@ impl<'a> Recording<'a> {
             warning_details: &view.warnings,
             correlation: &view.correlation,
             user_data: &view.user_data,
+            history: view.history.iter().map(history).collect(),
             labels: &view.labels,
             held: view.is_held,
             paused: view.is_paused,
+            provisional: view.is_provisional,
         }
     }
 }
 
-fn party(party: &Party) -> PartyShape<'_> {
+fn party<'a>(view: &'a RecordingView, party: &'a Party) -> PartyShape<'a> {
     PartyShape {
         address: party.address.reveal(),
         name: party.name.as_ref().map(|name| name.reveal().as_str()),
         role: party.role.as_deref(),
+        agent: view.agent_at(party.address.reveal()),
         also: party.also.iter().map(|address| address.reveal().as_str()).collect(),
         tracks: party.tracks.iter().map(|track| track.0).collect(),
+        confidence: party.confidence,
         joined_at: text(party.joined_at),
         left_at: text(party.left_at),
+    }
+}
+
+fn said(text: &Option<Personal<String>>) -> Option<&str> {
+    text.as_ref().map(|text| text.reveal().as_str())
+}
+
+fn history(line: &HistoryLine) -> Told<'_> {
+    Told {
+        at: line.at.to_string(),
+        event: &line.event,
+        dn: said(&line.dn),
+        other: said(&line.other),
+        third: said(&line.third),
+        agent: said(&line.agent),
+        role: line.role.as_deref(),
+        source: &line.source,
     }
 }
 
@@ -155,10 +209,16 @@ fn session(session: &SessionView) -> Session<'_> {
         grouped_at: text(session.grouped_at),
         started_at: text(session.started_at),
         stopped_at: text(session.stopped_at),
+        communication_sessions: session.communication.iter().map(communication_session).collect(),
+        metadata: session.metadata,
         end_cause: session.ended,
         reason: session.reason.as_deref(),
         reasons: &session.reasons,
     }
+}
+
+fn communication_session(told: &ToldSession) -> CommunicationSession<'_> {
+    CommunicationSession { id: &told.id, started_at: text(told.started_at), stopped_at: text(told.stopped_at) }
 }
 
 fn text(at: Option<Timestamp>) -> Option<String> {
@@ -237,5 +297,59 @@ impl<'a> AuditShape<'a> {
             source: audit.source.as_deref(),
             result: audit.result,
         })
+    }
+}
+
+/// How a subscriber is doing.
+#[derive(Debug, Serialize)]
+pub(crate) struct SubscriberShape<'a> {
+    name: &'a str,
+    disabled_at: Option<String>,
+    delivered: u64,
+    waiting: u64,
+    behind: u64,
+    dead: u64,
+    oldest: Option<String>,
+}
+
+impl<'a> SubscriberShape<'a> {
+    pub(crate) fn of(view: &'a SubscriberView) -> Self {
+        Self {
+            name: &view.name,
+            disabled_at: text(view.disabled_at),
+            delivered: view.delivered,
+            waiting: view.waiting,
+            behind: view.behind,
+            dead: view.dead,
+            oldest: text(view.oldest),
+        }
+    }
+}
+
+/// Something that could not be handed over.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeadLetterShape<'a> {
+    subscriber: &'a str,
+    number: u64,
+    event: &'static str,
+    subject: &'a str,
+    revision: u64,
+    raised_at: String,
+    attempts: u32,
+    error: &'a str,
+}
+
+impl<'a> DeadLetterShape<'a> {
+    pub(crate) fn of(letter: &'a DeadLetter) -> Self {
+        Self {
+            subscriber: &letter.subscriber,
+            number: letter.number,
+            event: letter.notice.kind.name(),
+            subject: &letter.notice.thing,
+            revision: letter.notice.revision,
+            raised_at: letter.notice.at.to_string(),
+            attempts: letter.attempts,
+            error: &letter.error,
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crypto::seal::ChunkKey;
-use model::{GapCause, OpenTrack, Report, RetuneTrack, TrackId};
+use crypto::{dtls::Engine, seal::ChunkKey};
+use model::{DtlsTerms, GapCause, MediaSource, OpenTrack, Report, RetuneTrack, TrackId, TrackNo};
 use prometheus::Registry;
 use storage_core::ports::SpoolSink;
 use thiserror::Error;
@@ -17,13 +17,14 @@ use crate::{
     clock,
     config::Config,
     descriptors,
+    handshake::{Expected, Handshakes, Queue, Word},
     keeping::Gate,
     limits,
     mailbox::{Mailbox, Order},
     metrics::Metrics,
     opening,
     receive::Strategy,
-    srtp,
+    srtp::{self, NewKeys},
     track::Track,
     worker::{Shared, Worker},
 };
@@ -42,6 +43,9 @@ pub enum CaptureError {
         /// What the system says.
         source: io::Error,
     },
+    /// The system gives no thread for handshakes.
+    #[error("capture handshakes: {0}")]
+    Handshakes(io::Error),
 }
 
 /// The running capture shell. Every method returns at once; what came of it is told as a [`Report`].
@@ -51,11 +55,15 @@ pub struct Capture {
     /// Which worker owns a track, and its pause gate.
     tracks: Mutex<HashMap<TrackId, Place>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    fingerprint: Option<[u8; 32]>,
 }
 
 struct Place {
     worker: usize,
     gate: Arc<Gate>,
+    rtcp_mux: bool,
+    /// The handshake thread knows of it.
+    has_handshakes: bool,
 }
 
 impl Capture {
@@ -72,10 +80,27 @@ impl Capture {
         reports: Arc<dyn Fn(Report) + Send + Sync>,
         registry: &Registry,
     ) -> Result<Self, CaptureError> {
+        Self::start_with(config, spool, reports, registry, None)
+    }
+
+    /// As [`Capture::start`], with lines secured by DTLS-SRTP: `dtls` shakes hands for them, on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`Capture::start`].
+    pub fn start_with(
+        config: &Config,
+        spool: Arc<dyn SpoolSink>,
+        reports: Arc<dyn Fn(Report) + Send + Sync>,
+        registry: &Registry,
+        dtls: Option<Engine>,
+    ) -> Result<Self, CaptureError> {
         let metrics = Metrics::register(registry)?;
         let strategy = choose(config, &metrics);
-        let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics, strategy });
-        let mut capture = Self { shared, workers: Vec::new(), tracks: Mutex::default(), threads: Mutex::default() };
+        let fingerprint = dtls.as_ref().map(Engine::fingerprint);
+        let handshakes = dtls.is_some().then(Arc::<Queue>::default);
+        let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics, strategy, handshakes });
+        let mut capture =
+            Self { shared, workers: Vec::new(), tracks: Mutex::default(), threads: Mutex::default(), fingerprint };
         for worker in 0..config.workers {
             let mailbox = Arc::new(Mailbox::default());
             let (shared, orders) = (Arc::clone(&capture.shared), Arc::clone(&mailbox));
@@ -86,7 +111,20 @@ impl Capture {
             capture.workers.push(mailbox);
             capture.threads().push(thread);
         }
+        if let Some((engine, queue)) = dtls.zip(capture.shared.handshakes.clone()) {
+            let shared = Arc::clone(&capture.shared);
+            let thread = thread::Builder::new()
+                .name("handshakes".into())
+                .spawn(move || Handshakes::run(engine, shared, &queue))
+                .map_err(CaptureError::Handshakes)?;
+            capture.threads().push(thread);
+        }
         Ok(capture)
+    }
+
+    /// SHA-256 of our certificate, where DTLS-SRTP is on: what answers have to say.
+    pub fn dtls_fingerprint(&self) -> Option<[u8; 32]> {
+        self.fingerprint
     }
 
     /// Binds the ports and gives the track to the least loaded worker. Answered by [`Report::TrackOpened`], after
@@ -106,16 +144,22 @@ impl Capture {
 
     /// The session was renegotiated. Keys that cannot be used leave those before them in force.
     pub fn retune(&self, order: RetuneTrack) {
-        let RetuneTrack { track, source, srtp_remote, codecs } = order;
+        let RetuneTrack { track, source, srtp_remote, srtp_local, dtls, codecs } = order;
         // A new key begins no new stream: its roll-over counter goes on (RFC 3711 3.3.1), unless the peer began anew.
-        let keys = match srtp_remote.as_ref().map(|keys| srtp::inbound(keys, true)).transpose() {
-            Ok(keys) => keys.map(Box::new),
+        let remote = srtp_remote.as_ref().map(|keys| srtp::inbound(keys, true)).transpose();
+        let local = srtp_local.as_ref().map(srtp::outbound).transpose();
+        let keys = match remote.and_then(|remote| Ok((remote, local?))) {
+            Ok((remote, local)) => NewKeys { remote: remote.map(Box::new), local: local.map(Box::new) },
             Err(cause) => {
                 tracing::warn!(%track, %cause, "new SRTP keys are unusable");
-                None
+                NewKeys::default()
             }
         };
         self.send(track, Order::Retune { track, source, keys, codecs });
+        if let Some(terms) = dtls {
+            self.send(track, Order::Await { track });
+            self.expect(track, terms, &source);
+        }
     }
 
     /// Nothing that arrives after this call is kept, until resumed; the span becomes a gap.
@@ -139,7 +183,10 @@ impl Capture {
     /// Drains, flushes and lets go; answered by [`Report::TrackClosed`], after which the ports are free.
     pub fn close(&self, track: TrackId) {
         self.send(track, Order::Close { track });
-        self.tracks().remove(&track);
+        let place = self.tracks().remove(&track);
+        if let (Some(handshakes), Some(true)) = (&self.shared.handshakes, place.map(|place| place.has_handshakes)) {
+            handshakes.order(Word::Forget(track));
+        }
     }
 
     /// Closes what is open (each track is reported) and ends the workers. Returns when they are gone.
@@ -147,11 +194,10 @@ impl Capture {
         for worker in &self.workers {
             worker.stop();
         }
-        let threads = std::mem::take(&mut *self.threads());
-        for thread in &threads {
-            thread.thread().unpark();
+        if let Some(handshakes) = &self.shared.handshakes {
+            handshakes.order(Word::Stop);
         }
-        for thread in threads {
+        for thread in std::mem::take(&mut *self.threads()) {
             if thread.join().is_err() {
                 tracing::error!("a capture worker ended by panic");
             }
@@ -163,12 +209,14 @@ impl Capture {
         if self.tracks().contains_key(&order.track) {
             return Err("the track is open already".into());
         }
-        let (worker, mailbox) = (self.workers.iter().enumerate())
-            .min_by_key(|(_, mailbox)| mailbox.tracks())
-            .filter(|(_, mailbox)| mailbox.reserve())
-            .ok_or("no worker has room")?;
+        if order.dtls.is_some() && self.shared.handshakes.is_none() {
+            return Err("media.dtls is off".into());
+        }
+        let worker = self.worker_for(order.track).ok_or("no worker has room")?;
+        let mailbox = &self.workers[worker];
         let gate = Arc::new(Gate::open());
-        let opened = opening::open(order, key, Arc::clone(&gate), &self.shared.config).and_then(|track| {
+        let opened = opening::open(order, key, Arc::clone(&gate), &self.shared.config, self.shared.strategy);
+        let opened = opened.and_then(|track| {
             self.look_at_buffer(&track);
             mailbox.put(Order::Adopt(Box::new(track))).map_err(|_| "capture is stopping or its queue is full".into())
         });
@@ -176,8 +224,38 @@ impl Capture {
             mailbox.release();
         }
         opened?;
-        self.tracks().insert(order.track, Place { worker, gate });
+        self.tracks().insert(order.track, Place { worker, gate, rtcp_mux: order.rtcp_mux, has_handshakes: false });
+        if let Some(terms) = order.dtls.clone() {
+            self.expect(order.track, terms, &order.source);
+        }
         Ok(())
+    }
+
+    /// A place on the worker of the track before in the recording: served one after the other they find the key that
+    /// they share in the cache. Of the first one, and where that worker is full, on the one with the fewest.
+    fn worker_for(&self, track: TrackId) -> Option<usize> {
+        let before = track.no.0.checked_sub(1).map(|no| TrackId { no: TrackNo(no), ..track });
+        let beside = before.and_then(|before| self.tracks().get(&before).map(|place| place.worker));
+        let fewest = || (0..self.workers.len()).min_by_key(|&worker| self.workers[worker].tracks());
+        let has_place = |worker: &usize| self.workers[*worker].reserve();
+        beside.filter(has_place).or_else(|| fewest().filter(has_place))
+    }
+
+    /// Tells the handshake thread whom a line waits for.
+    fn expect(&self, track: TrackId, terms: DtlsTerms, source: &MediaSource) {
+        let place = self.tracks().get_mut(&track).map(|place| {
+            place.has_handshakes = true;
+            (place.worker, place.rtcp_mux)
+        });
+        let (Some((worker, rtcp_mux)), Some(handshakes)) = (place, &self.shared.handshakes) else {
+            return tracing::warn!(%track, "a handshake for a track that is not open, or with media.dtls off");
+        };
+        let mailbox = Arc::clone(&self.workers[worker]);
+        let expected = Expected::new(track, mailbox, terms, (source, rtcp_mux));
+        if !expected.is_some_and(|expected| handshakes.order(Word::Expect(expected))) {
+            self.shared.metrics.orders_dropped.inc();
+            tracing::error!(%track, "the handshake thread takes no orders, or no fingerprint is one");
+        }
     }
 
     /// What the kernel granted may be less than what a worker that stands still needs: told once, counted always.

@@ -16,7 +16,7 @@ pub(crate) struct Envelope {
     pub(crate) arrival: Option<u64>,
     /// Datagrams this socket has dropped so far, when it dropped any.
     pub(crate) drops: Option<u32>,
-    /// It was longer than the buffer.
+    /// It is longer than a packet may be, or was cut to the length of the buffer.
     pub(crate) truncated: bool,
 }
 
@@ -42,15 +42,26 @@ pub(crate) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-/// Arrival time and drop count among the control messages.
+/// What came with a message, in control messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ancillary {
+    /// When the kernel took it in: wall time, nanoseconds.
+    pub(crate) arrival: Option<u64>,
+    /// Datagrams this socket has dropped so far.
+    pub(crate) drops: Option<u32>,
+    /// Octets of each datagram in it (the last may be shorter), when the kernel has put several into one (`UDP_GRO`).
+    pub(crate) segment: Option<usize>,
+}
+
+/// Reads the control messages.
 ///
 /// # Safety
 /// `head` is a header the kernel filled; its control buffer is live and `msg_controllen` octets long.
-pub(crate) unsafe fn control(head: *const libc::msghdr) -> (Option<u64>, Option<u32>) {
-    let (mut arrival, mut drops) = (None, None);
+pub(crate) unsafe fn control(head: *const libc::msghdr) -> Ancillary {
+    let mut found = Ancillary::default();
     // SAFETY: by contract the control buffer is what the kernel wrote; the CMSG functions stay inside
-    // `msg_controllen`, and the payload types are those of SCM_TIMESTAMPNS and SO_RXQ_OVFL (socket(7)), read
-    // unaligned and only when the message is long enough.
+    // `msg_controllen`, and the payload types are those of SCM_TIMESTAMPNS and SO_RXQ_OVFL (socket(7)) and UDP_GRO
+    // (udp(7)), read unaligned and only when the message is long enough.
     unsafe {
         let mut message = libc::CMSG_FIRSTHDR(head);
         while !message.is_null() {
@@ -59,17 +70,21 @@ pub(crate) unsafe fn control(head: *const libc::msghdr) -> (Option<u64>, Option<
             match ((*message).cmsg_level, (*message).cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if holds(mem::size_of::<libc::timespec>()) => {
                     let time = libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned();
-                    arrival = nanos(&time);
+                    found.arrival = nanos(&time);
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) if holds(mem::size_of::<u32>()) => {
-                    drops = Some(libc::CMSG_DATA(message).cast::<u32>().read_unaligned());
+                    found.drops = Some(libc::CMSG_DATA(message).cast::<u32>().read_unaligned());
+                }
+                (libc::SOL_UDP, libc::UDP_GRO) if holds(mem::size_of::<libc::c_int>()) => {
+                    let octets = libc::CMSG_DATA(message).cast::<libc::c_int>().read_unaligned();
+                    found.segment = usize::try_from(octets).ok().filter(|&octets| octets > 0);
                 }
                 _ => {}
             }
             message = libc::CMSG_NXTHDR(head, message);
         }
     }
-    (arrival, drops)
+    found
 }
 
 fn nanos(time: &libc::timespec) -> Option<u64> {

@@ -9,6 +9,8 @@ use prometheus::Registry;
 use storage_core::ports::SpoolSink;
 
 use crate::{
+    ahead::Ahead,
+    bodies::Bodies,
     clock,
     config::Config,
     envelope::Envelope,
@@ -20,10 +22,12 @@ use crate::{
     worker::{Shared, Sweep},
 };
 
-/// One track and nothing else.
+/// Some tracks and nothing else.
 pub struct HotLoop {
     shared: Shared,
-    track: Box<Track>,
+    tracks: Vec<Track>,
+    ahead: Ahead,
+    bodies: Bodies,
     counts: HotCounts,
 }
 
@@ -48,29 +52,48 @@ impl HotLoop {
     ) -> Result<Self, String> {
         let metrics = Metrics::register(&Registry::new()).map_err(|error| error.to_string())?;
         let reports = Arc::new(|_: Report| {});
-        let shared = Shared { config: config.clone(), spool, reports, metrics, strategy: Strategy::Sweep };
-        let track = opening::open(order, key, Arc::new(Gate::open()), config)?;
-        Ok(Self { shared, track: Box::new(track), counts: HotCounts::default() })
+        let shared =
+            Shared { config: config.clone(), spool, reports, metrics, strategy: Strategy::Sweep, handshakes: None };
+        let (ahead, bodies, counts) = (Ahead::new(), Bodies::default(), HotCounts::default());
+        let mut hot = Self { shared, tracks: Vec::new(), ahead, bodies, counts };
+        hot.open(order, key)?;
+        Ok(hot)
     }
 
-    /// One turn: takes the datagrams, each with its arrival (wall time, nanoseconds), and seals if `seals`. SRTP decrypts
-    /// them where they stand.
-    pub fn turn<'d>(
-        &mut self,
-        from: SocketAddr,
-        datagrams: impl IntoIterator<Item = (u64, &'d mut [u8])>,
-        seals: bool,
-    ) {
-        let mut sweep = Sweep::new(&self.shared, clock::instant());
-        for (arrival, octets) in datagrams {
-            let envelope = Envelope { from, arrival: Some(arrival), drops: None, truncated: false };
-            self.track.datagram(envelope, octets, &mut sweep);
+    /// Opens one more track.
+    pub fn open(&mut self, order: &OpenTrack, key: Arc<ChunkKey>) -> Result<(), String> {
+        let track = opening::open(order, key, Arc::new(Gate::open()), &self.shared.config, Strategy::Sweep)?;
+        self.tracks.push(track);
+        Ok(())
+    }
+
+    /// One turn: takes the datagrams, each with its arrival (wall time, nanoseconds), and seals if `seals`. The tracks
+    /// share them evenly: the first so many are for the first one. SRTP decrypts them where they stand.
+    pub fn turn<D: AsMut<[u8]>>(&mut self, from: SocketAddr, datagrams: &mut [(u64, D)], seals: bool) {
+        let mut sweep = Sweep::new(&self.shared, clock::instant(), std::mem::take(&mut self.bodies));
+        let each = datagrams.len().div_ceil(self.tracks.len()).max(1);
+        let envelope = |arrival| Envelope { from, arrival: Some(arrival), drops: None, truncated: false };
+        let is_ahead = self.tracks.iter().any(|track| self.ahead.is_for(track));
+        if is_ahead {
+            for (track, datagrams) in self.tracks.iter().zip(datagrams.chunks_mut(each)) {
+                for (arrival, octets) in datagrams {
+                    self.ahead.note(track, &envelope(*arrival), octets.as_mut());
+                }
+            }
+            self.ahead.compute();
         }
-        self.track.tend(seals, &mut sweep);
+        for (track, datagrams) in self.tracks.iter_mut().zip(datagrams.chunks_mut(each)) {
+            for (arrival, octets) in datagrams {
+                let foretold = if is_ahead { self.ahead.next() } else { None };
+                track.datagram(envelope(*arrival), octets.as_mut(), foretold, &mut sweep);
+            }
+        }
+        self.ahead.clear();
+        self.tracks.iter_mut().for_each(|track| track.tend(seals, &mut sweep));
         self.counts.packets += sweep.tally.packets;
         self.counts.refused += sweep.tally.refusals();
         self.counts.chunks += sweep.tally.chunks;
-        self.shared.metrics.add(&sweep.tally);
+        self.bodies = sweep.end();
     }
 
     /// So far.

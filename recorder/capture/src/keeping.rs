@@ -11,7 +11,7 @@ use std::sync::{
 
 use model::GapCause;
 
-use crate::gaps::Gaps;
+use crate::{gaps::Gaps, prefetch};
 
 /// Shut from a wall time on, and lifted at one, seen by control and worker alike. Read once a packet, written once a
 /// pause and once a resume. The last pause is remembered after it was lifted, until the worker has taken in what arrived
@@ -81,6 +81,11 @@ enum State {
 impl Keeping {
     pub(crate) fn new(gate: Arc<Gate>) -> Self {
         Self { gate, state: State::On { not_before: 0 } }
+    }
+
+    /// Asks for the gate, which every packet passes.
+    pub(crate) fn prefetch(&self) {
+        prefetch::value(&*self.gate);
     }
 
     /// Whether a packet that arrived then is kept; if not, it is remembered as dropped.

@@ -11,13 +11,18 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod affinity;
+mod ahead;
+mod bodies;
 pub mod clock;
 mod config;
 mod control;
 mod descriptors;
+mod dtls;
 mod envelope;
 mod epoll;
 mod gaps;
+mod gathering;
+mod handshake;
 mod hotloop;
 mod keeping;
 mod limits;
@@ -26,6 +31,7 @@ mod mailbox;
 mod metrics;
 mod opening;
 mod options;
+mod prefetch;
 mod progress;
 mod receive;
 mod recvmmsg;
@@ -38,6 +44,7 @@ mod srtp;
 #[cfg(test)]
 mod tests;
 mod track;
+mod urgent;
 mod uring;
 mod worker;
 

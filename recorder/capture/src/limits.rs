@@ -1,19 +1,46 @@
 //! Every bound of capture, with its reason and what happens there.
 
+use std::time::Duration;
+
 /// Datagrams per `recvmmsg` call. Measured: 64 costs 0.85-0.98 us a packet over thousands of sockets; larger batches
 /// gain nothing because a socket rarely holds more. At the bound: another call.
 pub(crate) const BATCH: usize = 64;
 
-/// Calls per socket and drain: 1,024 packets, twenty times what a 20 ms sweep of a busy line holds. At the bound: the
-/// rest waits in the kernel for the next sweep, so a flooded port cannot starve its neighbours.
-pub(crate) const BATCHES_PER_DRAIN: usize = 16;
+/// Bodies of sealed chunks that a worker keeps for those that begin: one for each track that is gathered together with
+/// others, and as many again. At the bound: freed, and made anew when needed.
+pub(crate) const BODIES: usize = 2 * BATCH;
+
+/// Messages of consecutive tracks that are opened together, a quarter less than a batch so that the last of the tracks
+/// seldom has to be asked twice. What each of them costs is least when the tags of sixteen are computed at once; more
+/// than some sixteens would only fill the caches. At the bound: they are opened, and the next ones gathered.
+pub(crate) const GATHERED: usize = BATCH / 4 * 3;
+
+/// Octets of them: messages of five datagrams each (`UDP_GRO`) make as many sixteens sooner, and all of them are to be
+/// computed ahead. Ninety packets of G.711.
+pub(crate) const GATHERED_OCTETS: usize = 16_384;
+
+/// How many tracks ahead the memory of a track is asked for, and what it points to: each is a receive, 1-4 us, and what is
+/// asked for takes 0.1-0.4 us to come. Nearer would be late, and farther away would push out what is still to be used.
+pub(crate) const PREFETCH_TRACK: usize = 4;
+/// See there.
+pub(crate) const PREFETCH_BEHIND: usize = 2;
+
+/// Datagrams whose tags are computed ahead, of those gathered: two for each message, 72 octets each. At the bound (one
+/// sender sent many at once): the others are computed one by one.
+pub(crate) const AHEAD: usize = 2 * BATCH;
+
+/// Datagrams per socket and drain, to the end of a batch: a hundred times what a sweep of a busy line holds. At the
+/// bound: the rest waits in the kernel for the next sweep, so a flooded port cannot starve its neighbours.
+pub(crate) const DRAIN: usize = 1_024;
 
 /// Drains of a track that closes: more than its receive buffer holds. At the bound: what a flood still brings is left.
 pub(crate) const LAST_DRAINS: usize = 4;
 
-/// How long the turn of one slice is, in milliseconds, rounded up: what orders wait for, and over which the work of a
-/// sweep is spread. Wake-ups cost nothing that could be measured.
+/// How far apart the turns of slices are, in milliseconds, rounded up, where the kernel names or brings what has arrived.
 pub(crate) const TURN_MS: u64 = 15;
+
+/// How long orders wait at most, in milliseconds: at a wake-up for each of them a flood of calls would pay 12 us a time.
+pub(crate) const ORDERS_MS: u64 = 15;
 
 /// Buffers that one io_uring ring gives the kernel to fill, a power of two: one call moves the datagrams of twenty
 /// sockets and of those asked for again, at most 32 each. More would only fill the caches. At the bound: the receive
@@ -28,7 +55,7 @@ pub(crate) const RING_RESUMES: usize = 8;
 pub(crate) const RING_ENTRIES: u32 = 256;
 
 /// Datagrams of one collection, a socket: as many as a drain takes. At the bound: the rest waits in the kernel.
-pub(crate) const RING_COLLECT_EACH: usize = BATCH * BATCHES_PER_DRAIN;
+pub(crate) const RING_COLLECT_EACH: usize = DRAIN;
 
 /// Attempts to end a receive. One is enough unless it runs at that moment, on another; at the bound: an error in the
 /// log, and the port stays taken until the worker ends.
@@ -45,10 +72,14 @@ pub(crate) const OTHER_DESCRIPTORS: u64 = 8_192;
 /// `recorder_capture_overruns_total` rises.
 pub(crate) const SLOWEST_SWEEP_MS: u64 = 100;
 
+/// Octets of what the kernel hands over at once when it has put datagrams of one sender together (`UDP_GRO`): never more
+/// than a datagram can be long (RFC 768). Only memory that was used once is resident.
+pub(crate) const COALESCED: usize = 65_536;
+
 /// Octets of the largest datagram read; Ethernet carries 1,472. At the bound: refused as `oversize` and counted.
 pub(crate) const DATAGRAM: usize = 2048;
 
-/// Control message octets per datagram: a timespec and a u32 with their headers are 56.
+/// Control message octets per message: a timespec, a u32 and an int with their headers are 80.
 pub(crate) const CONTROL: usize = 96;
 
 /// Tracks of one worker. Measured: 16,000 sockets a sweep of 100 ms on one core. At the bound: `TrackRefused`.
@@ -93,3 +124,43 @@ pub(crate) const OLD_KEY_S: u64 = 32;
 
 /// How long it stays once the new key has opened a packet: reordered stragglers, in seconds.
 pub(crate) const OLD_KEY_AFTER_NEW_S: u64 = 2;
+
+/// DTLS datagrams that wait for the handshake thread: what 400 handshakes have under way. At the bound: refused as
+/// `handshake` and counted; the peer repeats them.
+pub(crate) const DTLS_DATAGRAMS: usize = 4_096;
+
+/// DTLS datagrams that the offered address may send on one line, and how often it may send one more: three handshakes in
+/// small fragments. At the bound: refused as `handshake`.
+pub(crate) const DTLS_OFFERED: (u32, Duration) = (96, Duration::from_millis(50));
+
+/// The same for everybody else together: behind a NAT the peer is among them, and one handshake fits. At the bound: refused.
+pub(crate) const DTLS_OTHERS: (u32, Duration) = (32, Duration::from_millis(500));
+
+/// Datagrams that one association takes: three handshakes' worth. At the bound: dropped, and it runs out of time.
+pub(crate) const DTLS_DATAGRAMS_EACH: u32 = 96;
+
+/// Peers that try at once on one transport of a line. At the bound: the oldest of the least likely ones goes, so that who
+/// comes from the offered address is never kept out by others.
+pub(crate) const DTLS_PEERS: usize = 4;
+
+/// Handshakes that we begin on one transport before it has failed: the peer may not have heard of our answer yet.
+pub(crate) const DTLS_ATTEMPTS: u8 = 3;
+
+/// How long an association is kept for a last flight that the peer repeats: longer than a handshake may take.
+pub(crate) const DTLS_LINGER: Duration = Duration::from_secs(60);
+
+/// How often a line is looked at for its timers at most.
+pub(crate) const DTLS_TICK: Duration = Duration::from_millis(10);
+
+/// SRTP packets of one line held until there are keys: 320 ms at 20 ms, twice what a sweep and the handshake thread take.
+/// At the bound: the oldest is refused as `no_key`.
+pub(crate) const DTLS_HELD: usize = 16;
+
+/// How long a line that waits for keys is read between the sweeps: as long as one handshake may take.
+pub(crate) const DTLS_URGENT: Duration = Duration::from_secs(40);
+
+/// How often such lines are read: the flights of a handshake are four to six, and each waits for that. In milliseconds.
+pub(crate) const DTLS_READ_MS: u64 = 10;
+
+/// Such lines read at once, 0.3 us each while nothing comes. At the bound: the others in their turn.
+pub(crate) const DTLS_READ_AT_ONCE: usize = 64;

@@ -1,21 +1,32 @@
-//! How orders reach a worker: one bounded box, emptied at the start of every sweep.
+//! How orders reach a worker: one bounded box, emptied before every turn and a few times in between.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::Thread,
 };
 
-use crypto::srtp::Inbound;
 use model::{Codec, GapCause, MediaSource, TrackId};
 
-use crate::{limits, track::Track};
+use crate::{dtls::Keyed, handshake::Leg, limits, srtp::NewKeys, track::Track};
 
 /// What a worker is asked to do.
 pub(crate) enum Order {
     /// Own this track from now on.
     Adopt(Box<Track>),
     /// The session was renegotiated.
-    Retune { track: TrackId, source: MediaSource, keys: Option<Box<Inbound>>, codecs: Vec<Codec> },
+    Retune { track: TrackId, source: MediaSource, keys: NewKeys, codecs: Vec<Codec> },
+    /// A DTLS handshake has to come, the first or another one.
+    Await { track: TrackId },
+    /// Send a flight of a handshake.
+    Transmit { track: TrackId, leg: Leg, octets: Vec<u8>, to: SocketAddr },
+    /// A handshake gave keys.
+    Key { track: TrackId, keyed: Box<Keyed> },
+    /// The peer is not who signaling said.
+    Sever { track: TrackId },
     /// Keep nothing that arrives from `at` (wall time, nanoseconds) on.
     Pause { track: TrackId, cause: GapCause, at: u64 },
     /// Keep again.
@@ -28,7 +39,11 @@ pub(crate) enum Order {
 #[derive(Default)]
 pub(crate) struct Mailbox {
     orders: Mutex<Vec<Order>>,
+    /// Orders wait.
+    is_waiting: AtomicBool,
     is_stopping: AtomicBool,
+    /// Who takes them out.
+    worker: OnceLock<Thread>,
     tracks: AtomicUsize,
 }
 
@@ -41,17 +56,38 @@ impl Mailbox {
             return Err(order);
         }
         orders.push(order);
+        if orders.len() == 1 {
+            self.is_waiting.store(true, Ordering::SeqCst);
+            self.wake();
+        }
         Ok(())
+    }
+
+    /// The thread to wake when there is something for it.
+    pub(crate) fn belongs_to(&self, worker: Thread) {
+        // Set once, at the start of the worker.
+        let _ = self.worker.set(worker);
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::SeqCst)
+    }
+
+    fn wake(&self) {
+        self.worker.get().inspect(|worker| worker.unpark());
     }
 
     /// Swaps the waiting orders with an empty, reusable list.
     pub(crate) fn take(&self, into: &mut Vec<Order>) {
-        std::mem::swap(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner), into);
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_waiting.store(false, Ordering::SeqCst);
+        std::mem::swap(&mut *orders, into);
     }
 
     pub(crate) fn stop(&self) {
         let _orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_stopping.store(true, Ordering::SeqCst);
+        self.wake();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -20,10 +20,22 @@ pub(crate) enum Refusal {
     Unauthentic,
     /// SRTP index seen before, in an authentic packet: a duplicate.
     Replayed,
+    /// SRTP of a line whose DTLS handshake has not given keys, or never will.
+    NoKey,
+    /// DTLS beyond what a line may bring.
+    Handshake,
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [Self::Source, Self::Malformed, Self::Oversize, Self::Unauthentic, Self::Replayed];
+    const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Malformed,
+        Self::Oversize,
+        Self::Unauthentic,
+        Self::Replayed,
+        Self::NoKey,
+        Self::Handshake,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -32,6 +44,8 @@ impl Refusal {
             Self::Oversize => "oversize",
             Self::Unauthentic => "unauthentic",
             Self::Replayed => "replayed",
+            Self::NoKey => "no_key",
+            Self::Handshake => "handshake",
         }
     }
 }
@@ -89,11 +103,48 @@ pub(crate) struct Metrics {
     pub(crate) tracks_refused: IntCounter,
     /// Orders that a full or leaving worker did not take.
     pub(crate) orders_dropped: IntCounter,
+    /// DTLS handshakes.
+    pub(crate) dtls: DtlsMetrics,
     workers: Workers,
     strategy: IntGaugeVec,
     fallbacks: IntCounter,
     capped_buffers: IntCounter,
     descriptors: IntGauge,
+}
+
+/// The series of the handshake thread.
+pub(crate) struct DtlsMetrics {
+    /// Handshakes that gave keys.
+    pub(crate) keyed: IntCounter,
+    /// Peers with another certificate than signaling named.
+    pub(crate) mismatched: IntCounter,
+    /// Handshakes that did not come about.
+    pub(crate) failed: IntCounter,
+    /// DTLS datagrams that no association takes.
+    pub(crate) dropped: IntCounter,
+    /// Lines with DTLS now.
+    pub(crate) lines: IntGauge,
+}
+
+impl DtlsMetrics {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let results = IntCounterVec::new(
+            Opts::new("recorder_dtls_handshakes_total", "DTLS handshakes of media lines, by how they ended."),
+            &["result"],
+        )?;
+        registry.register(Box::new(results.clone()))?;
+        let result = |name: &str| results.with_label_values(&[name]);
+        Ok(Self {
+            keyed: result("keyed"),
+            mismatched: result("fingerprint_mismatch"),
+            failed: result("failed"),
+            dropped: keep(
+                registry,
+                IntCounter::new("recorder_dtls_dropped_datagrams_total", "DTLS datagrams that no handshake takes.")?,
+            )?,
+            lines: keep(registry, IntGauge::new("recorder_dtls_lines", "Media lines with DTLS-SRTP now.")?)?,
+        })
+    }
 }
 
 /// The series that every worker has of its own.
@@ -165,6 +216,7 @@ impl Metrics {
             tracks: keep(registry, IntGauge::new("recorder_capture_tracks", "Tracks open now.")?)?,
             tracks_refused: counter("recorder_capture_refused_tracks_total", "Tracks that could not be opened.")?,
             orders_dropped: counter("recorder_capture_dropped_orders_total", "Orders that a worker did not take.")?,
+            dtls: DtlsMetrics::register(registry)?,
             workers: Workers::register(registry)?,
             strategy: keep(
                 registry,

@@ -12,9 +12,11 @@ use model::{Codec, CodecKind, OpenTrack};
 use crate::{
     clock,
     config::Config,
+    dtls::Handshaking,
     gaps::Gaps,
     keeping::{Gate, Keeping},
     progress::Progress,
+    receive::Strategy,
     rtcp::{Protection, Reporter, Seed},
     socket::Socket,
     source::Source,
@@ -23,18 +25,26 @@ use crate::{
 };
 
 /// Binds the ports and puts the track together; the error names what stands in the way.
-pub(crate) fn open(order: &OpenTrack, key: Arc<ChunkKey>, gate: Arc<Gate>, config: &Config) -> Result<Track, String> {
+pub(crate) fn open(
+    order: &OpenTrack,
+    key: Arc<ChunkKey>,
+    gate: Arc<Gate>,
+    config: &Config,
+    strategy: Strategy,
+) -> Result<Track, String> {
     let inbound = order.srtp_remote.as_ref().map(|keys| srtp::inbound(keys, order.joins_late)).transpose()?;
     let protection = match (&order.srtp_remote, &order.srtp_local) {
+        (None, _) if order.dtls.is_some() => Protection::Mute,
         (None, _) => Protection::Clear,
-        (Some(_), Some(keys)) if order.joins_late => {
-            Protection::Srtcp(Box::new(srtp::outbound_again(keys, clock::now_nanos())?))
-        }
-        (Some(_), Some(keys)) => Protection::Srtcp(Box::new(srtp::outbound(keys)?)),
+        (Some(_), Some(keys)) if order.joins_late => Protection::Srtcp(srtp::outbound_again(keys, clock::now_nanos())?),
+        (Some(_), Some(keys)) => Protection::Srtcp(srtp::outbound(keys)?),
         (Some(_), None) => Protection::Mute,
     };
     let control_port = order.port.checked_add(1).ok_or("no RTCP port above 65535")?;
     let media = bind(config.bind, order.port, config)?;
+    if strategy.takes_messages() {
+        media.coalesce();
+    }
     let control = if order.rtcp_mux { None } else { Some(bind(config.bind, control_port, config)?) };
     let mut entropy = [0; Seed::OCTETS];
     getrandom::fill(&mut entropy).map_err(|error| format!("no randomness: {error}"))?;
@@ -54,6 +64,7 @@ pub(crate) fn open(order: &OpenTrack, key: Arc<ChunkKey>, gate: Arc<Gate>, confi
         is_swept: true,
         source: Source::new(order.source),
         srtp: inbound.map(Unprotector::new),
+        dtls: order.dtls.as_ref().map(|_| Box::new(Handshaking::new(now))),
         payload_types: payload_types(&order.codecs),
         counter: StreamCounter::new(clock_hz(&order.codecs)),
         keeping,

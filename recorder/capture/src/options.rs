@@ -1,5 +1,5 @@
 //! Socket options that have no safe binding: arrival stamps, drop counts, and what they say.
-#![expect(unsafe_code, reason = "three socket options have no safe binding")]
+#![expect(unsafe_code, reason = "four socket options have no safe binding")]
 
 use std::{
     io, mem,
@@ -20,6 +20,17 @@ pub(crate) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Asks the kernel to hand over together what one sender sent together (`UDP_GRO`, udp(7), Linux 5.0): one copy and one
+/// stamp for all of it. A kernel that cannot hands over every datagram by itself.
+pub(crate) fn coalesce(socket: BorrowedFd<'_>) {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes an int, which `on` is; it outlives the call.
+    let _ = unsafe {
+        let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, (&raw const on).cast(), size)
+    };
 }
 
 /// Datagrams the socket has dropped so far; what a last drain cannot see, because no packet follows to carry it.

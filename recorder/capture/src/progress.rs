@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use media::rtcp::{self, Packet};
 use model::{GapCause, Report, Timestamp};
 
-use crate::{envelope::Envelope, metrics::Refusal, srtp::Kind, track::Track, worker::Sweep};
+use crate::{envelope::Envelope, handshake::Leg, metrics::Refusal, srtp::Kind, track::Track, worker::Sweep};
 
 /// Where a track stands.
 pub(crate) struct Progress {
@@ -23,7 +23,7 @@ pub(crate) struct Progress {
     pub(crate) lost_before: u64,
     pub(crate) has_started: bool,
     pub(crate) heard: Instant,
-    pub(crate) is_silent: bool,
+    pub(crate) silent_told: Option<Instant>,
 }
 
 impl Progress {
@@ -39,17 +39,27 @@ impl Progress {
             lost_before: 0,
             has_started: false,
             heard: now,
-            is_silent: false,
+            silent_told: None,
         }
     }
 }
 
 impl Track {
+    /// Takes a datagram of the RTCP socket.
+    pub(crate) fn control_datagram(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
+        if self.dtls.is_none() || self.passes_handshake(Leg::Control, &envelope, octets, sweep) {
+            self.control_packet(envelope, octets, sweep);
+        }
+    }
+
     /// Takes an RTCP datagram: sender reports feed the next receiver report.
     pub(crate) fn control_packet(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
         let arrival = sweep.arrival(envelope.arrival);
-        let opened = match &mut self.srtp {
+        let has_own_keys = self.control.is_some() && self.dtls.is_some();
+        let own_keys = self.dtls.as_mut().and_then(|dtls| dtls.control.as_mut());
+        let opened = match if has_own_keys { own_keys } else { self.srtp.as_mut() } {
             Some(srtp) => srtp.open(Kind::Rtcp, octets, sweep.now),
+            None if has_own_keys => Err(Refusal::NoKey),
             None if self.source.is_host(envelope.from.ip()) => Ok(octets.len()),
             None => Err(Refusal::Source),
         };
@@ -86,11 +96,10 @@ impl Track {
         }
     }
 
-    /// A packet was accepted: the first one is reported, every one ends a silence.
+    /// A packet was accepted: the first one is reported, and the first one after a silence.
     pub(crate) fn note_heard(&mut self, arrival: u64, sweep: &Sweep<'_>) {
         self.progress.heard = sweep.now;
-        self.progress.is_silent = false;
-        if !self.progress.has_started {
+        if self.progress.silent_told.take().is_some() || !self.progress.has_started {
             self.progress.has_started = true;
             let at = Timestamp::from_nanos(arrival);
             (sweep.shared.reports)(Report::MediaStarted { track: self.id, at });
@@ -101,10 +110,11 @@ impl Track {
     pub(crate) fn watch_silence(&mut self, sweep: &Sweep<'_>) {
         let Some(limit) = sweep.shared.config.silence else { return };
         let silent_for = sweep.now.duration_since(self.progress.heard);
-        if self.progress.is_silent || silent_for < limit || !self.keeping.is_on() {
+        let is_told = self.progress.silent_told.is_some_and(|told| sweep.now.duration_since(told) < limit);
+        if is_told || silent_for < limit || !self.keeping.is_on() {
             return;
         }
-        self.progress.is_silent = true;
+        self.progress.silent_told = Some(sweep.now);
         let since = Timestamp::from_nanos(sweep.wall.saturating_sub(nanos(silent_for)));
         (sweep.shared.reports)(Report::MediaSilent { track: self.id, since });
     }

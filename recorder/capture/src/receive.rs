@@ -1,28 +1,29 @@
 //! How packets get from the sockets of a slice to its tracks: one seam, three ways behind it.
 //!
 //! Thread CPU a packet (2 cores), first the receive alone on a machine with a cheaper kernel (reference/crates.md), then
-//! the whole path of a worker without spool on the machine of tests/bench/README.md, quiet, side by side in one run:
+//! the whole path of a worker without spool on the machine of tests/bench/README.md, side by side in one run:
 //! ```text
 //!                                                receive alone    plain RTP, counted and sealed, bursts / paced
-//! sweep: recvmmsg(64) on each socket in turn     0.83-0.98 us     2.71 / 2.70 us     <- auto
-//! io_uring: multishot, provided buffers          0.64-0.81 us     2.85 / 3.01 us
-//! epoll + recvmmsg on what it names              -                2.55 / 2.85 us
+//! sweep: recvmmsg(64) on each socket in turn     0.83-0.98 us     1.11 / 1.81 us     <- auto
+//! io_uring: multishot, provided buffers          0.64-0.81 us     2.45 / 2.70 us
+//! epoll + recvmmsg on what it names              -                1.60 / 2.58 us
 //! recv_from, quinn-udp                           0.80-1.15 us, 0.96 us
 //! a reader woken by every packet                 2.1-2.4 us
 //! ```
-//! Of those 2.7 us 0.3 are ours; the rest is what the kernel takes for a datagram there, whichever way it is asked. A
-//! sweep that finds three to five packets a call has little left to gain: what remains is the copy, the stamp and the free
-//! of each datagram, which all three pay. io_uring costs 2.4 MB of buffers a slice, and is an interface that containers
-//! and hardened hosts commonly forbid. Epoll costs whoever delivers the packet a wake-up, and is the best of them where
-//! most lines are silent. So the sweep is what `auto` takes.
+//! (The second column with builds beside it, one turn of 75 ms for the sweep, `UDP_GRO` where it can be.) What
+//! made the sweep cheap is what keeps caches warm: all sockets in one turn, few turns, several packets a call. io_uring
+//! costs 2.4 MB of buffers a slice, and is an interface that containers and hardened hosts commonly forbid. Epoll costs
+//! whoever delivers the packet a wake-up, and is the way where most lines are silent. So the sweep is what `auto` takes.
 //!
-//! `UDP_GRO` was left out: the packets of a line come 20 ms apart, so only a generator that sends bursts would gain.
+//! `UDP_GRO` is asked for: lines whose packets come 20 ms apart neither gain nor lose, but a sender that hands its kernel
+//! several at once (a generator, a forwarder that batches) costs a third: 0.37 us instead of 0.82-1.21 (receive alone).
 
-use std::{io, thread};
+use std::{io, thread, time::Duration};
 
 use crate::{
     config::Receive,
     epoll::Epoll,
+    limits,
     metrics::Tally,
     recvmmsg::Batch,
     slots::{Slots, Token},
@@ -53,6 +54,22 @@ impl Strategy {
             Receive::Epoll => Epoll::new().map(|_| Self::Epoll),
         };
         probed.map_or_else(|error| (Self::Sweep, Some(error)), |strategy| (strategy, None))
+    }
+
+    /// Whether packets come in batches of messages, each of which may be several datagrams.
+    pub(crate) const fn takes_messages(self) -> bool {
+        matches!(self, Self::Sweep | Self::Epoll)
+    }
+
+    /// In how many turns a worker serves all of its tracks once.
+    ///
+    /// A sweep is one turn: a worker that slept begins with cold caches, and a thousand sockets cost 1.15 us a packet in
+    /// one turn, 1.45 in five (receive alone). Rings and event lists are emptied more often, because they are of a size.
+    pub(crate) fn slices(self, sweep: Duration) -> u64 {
+        match self {
+            Self::Sweep => 1,
+            Self::IoUring | Self::Epoll => (sweep.as_millis() as u64 / limits::TURN_MS).max(1),
+        }
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -144,8 +161,8 @@ fn probe_ring() -> io::Result<()> {
 fn hand_out(slots: &mut Slots, sweep: &mut Sweep<'_>, token: Token, arrival: Arrival<'_>) {
     let Some(track) = slots.get_mut(token) else { return };
     match arrival {
-        Arrival::Datagram(envelope, octets) if token.is_control() => track.control_packet(envelope, octets, sweep),
-        Arrival::Datagram(envelope, octets) => track.datagram(envelope, octets, sweep),
+        Arrival::Datagram(envelope, octets) if token.is_control() => track.control_datagram(envelope, octets, sweep),
+        Arrival::Datagram(envelope, octets) => track.datagram(envelope, octets, None, sweep),
         Arrival::Failed => sweep.tally.socket_errors += 1,
     }
 }

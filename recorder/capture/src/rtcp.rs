@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crypto::srtp::Outbound;
+use crypto::srtp::RtcpOutbound;
 use media::rtcp::{self, ReportBlock};
 
 use crate::socket::Socket;
@@ -29,7 +29,7 @@ pub(crate) enum Protection {
     /// The line is plain RTP.
     Clear,
     /// The line is SRTP, and this is our key.
-    Srtcp(Box<Outbound>),
+    Srtcp(RtcpOutbound),
     /// The line is SRTP, and we have no key: nothing is sent, least of all in clear.
     Mute,
 }
@@ -75,6 +75,11 @@ impl Reporter {
         self.protection = Protection::Mute;
     }
 
+    /// The line has a key of ours from now on.
+    pub(crate) fn protect(&mut self, key: RtcpOutbound) {
+        self.protection = Protection::Srtcp(key);
+    }
+
     /// RTCP of this line was accepted from there.
     pub(crate) fn heard(&mut self, from: SocketAddr) {
         self.heard = Some(from);
@@ -111,7 +116,7 @@ impl Reporter {
         match &mut self.protection {
             Protection::Clear => {}
             Protection::Srtcp(outbound) => {
-                if outbound.protect_rtcp(&mut octets).is_err() {
+                if outbound.protect(&mut octets).is_err() {
                     return false;
                 }
             }

@@ -3,6 +3,8 @@
 use std::io;
 
 use crate::{
+    gathering::Gathering,
+    limits,
     receive::{Receiver, Strategy},
     recvmmsg::Batch,
     slots::{Slots, Token},
@@ -66,20 +68,54 @@ impl Slice {
     }
 
     /// One turn: everything that waits, then what is due. Seals and RTCP are spread over the turns by slot.
-    pub(crate) fn turn(&mut self, rhythm: Rhythm, batch: &mut Batch, sweep: &mut Sweep<'_>) {
-        let is_empty = self.receiver.collect(&mut self.slots, batch, sweep);
+    pub(crate) fn turn(&mut self, rhythm: Rhythm, gathering: &mut Gathering, sweep: &mut Sweep<'_>) {
+        let is_empty = self.receiver.collect(&mut self.slots, &mut gathering.batch, sweep);
         self.turns += 1;
-        for (slot, track) in self.slots.iter_mut() {
-            let turn = self.turns + slot as u64;
-            if track.is_swept {
-                track.drain_media(batch, sweep);
-                if turn.is_multiple_of(rhythm.rtcp) {
-                    track.drain_control(batch, sweep);
-                }
-            } else if is_empty {
-                track.drained();
+        let mut tended = 0;
+        for slot in 0..self.slots.count() {
+            self.prefetch(slot);
+            self.gather(slot, gathering, sweep);
+            if gathering.is_full() {
+                gathering.open(&mut self.slots, sweep);
+                (tended..=slot).for_each(|slot| self.tend(slot, rhythm, (is_empty, &mut gathering.batch), sweep));
+                tended = slot + 1;
             }
-            track.tend(turn.is_multiple_of(rhythm.seal), sweep);
         }
+        gathering.open(&mut self.slots, sweep);
+        let rest = tended..self.slots.count();
+        rest.for_each(|slot| self.tend(slot, rhythm, (is_empty, &mut gathering.batch), sweep));
+    }
+
+    /// Asks for what the next tracks will need: the track itself first, then what it points to.
+    fn prefetch(&self, slot: usize) {
+        self.slots.prefetch(slot + limits::PREFETCH_TRACK);
+        if let Some(track) = self.slots.at(slot + limits::PREFETCH_BEHIND) {
+            track.prefetch();
+        }
+    }
+
+    /// Adds what waits for a swept track. When that is more than there is room for, what is there is opened at once and
+    /// the rest is taken, within the bound of a drain.
+    fn gather(&mut self, slot: usize, gathering: &mut Gathering, sweep: &mut Sweep<'_>) {
+        let mut datagrams = 0;
+        while datagrams < limits::DRAIN {
+            let Some(track) = self.slots.at_mut(slot).filter(|track| track.is_swept) else { return };
+            if gathering.add(slot, track, sweep) {
+                return;
+            }
+            datagrams += gathering.open(&mut self.slots, sweep);
+        }
+    }
+
+    /// What is due for a track whose packets have been taken.
+    fn tend(&mut self, slot: usize, rhythm: Rhythm, rest: (bool, &mut Batch), sweep: &mut Sweep<'_>) {
+        let (turn, (is_empty, batch)) = (self.turns + slot as u64, rest);
+        let Some(track) = self.slots.at_mut(slot) else { return };
+        if !track.is_swept && is_empty {
+            track.drained();
+        } else if track.is_swept && turn.is_multiple_of(rhythm.rtcp) {
+            track.drain_control(batch, sweep);
+        }
+        track.tend(turn.is_multiple_of(rhythm.seal), sweep);
     }
 }

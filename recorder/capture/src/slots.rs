@@ -1,6 +1,6 @@
 //! The tracks of a slice, each in a slot whose number stays the same while it lives: what the kernel knows a socket by.
 
-use crate::track::Track;
+use crate::{prefetch, track::Track};
 
 /// A socket as the kernel's events name it: generation, slot, and which of the two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +60,28 @@ impl Slots {
         slot.track.as_deref_mut()
     }
 
+    /// Slots there are, some of them empty.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The track in a slot.
+    pub(crate) fn at(&self, slot: usize) -> Option<&Track> {
+        self.slots.get(slot).and_then(|held| held.track.as_deref())
+    }
+
+    /// Asks for the memory of the track in a slot, if there is one.
+    pub(crate) fn prefetch(&self, slot: usize) {
+        if let Some(track) = self.at(slot) {
+            prefetch::value(track);
+        }
+    }
+
+    /// The track in a slot, to change.
+    pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut Track> {
+        self.slots.get_mut(slot).and_then(|held| held.track.as_deref_mut())
+    }
+
     /// Takes a track out.
     pub(crate) fn remove(&mut self, token: Token) -> Option<Box<Track>> {
         self.get_mut(token)?;
@@ -67,12 +89,6 @@ impl Slots {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(token.slot());
         slot.track.take()
-    }
-
-    /// Every track, with the number of its slot.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Track)> {
-        let tracks = self.slots.iter_mut().enumerate();
-        tracks.filter_map(|(slot, held)| held.track.as_deref_mut().map(|track| (slot, track)))
     }
 
     /// The token of every track.

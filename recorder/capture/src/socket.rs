@@ -35,9 +35,19 @@ impl Socket {
         Ok(Self { socket, address, is_capped })
     }
 
+    /// From now on datagrams that one sender sent together may come as one message: for batches, not for rings.
+    pub(crate) fn coalesce(&self) {
+        options::coalesce(self.socket.as_fd());
+    }
+
     /// Takes what waits, at most a batch.
     pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
         batch.receive(self.socket.as_fd())
+    }
+
+    /// Takes what waits, behind what is in the batch already.
+    pub(crate) fn receive_more(&self, batch: &mut Batch) -> io::Result<usize> {
+        batch.receive_more(self.socket.as_fd())
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {

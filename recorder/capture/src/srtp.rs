@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crypto::srtp::{Inbound, Outbound, SrtpError, Suite};
+use crypto::srtp::{Foresight, Foretold, Inbound, RtcpOutbound, SrtpError, Suite};
 use model::SrtpKeys;
 
 use crate::{limits, metrics::Refusal};
@@ -10,32 +10,51 @@ use crate::{limits, metrics::Refusal};
 /// Opens what the peer protects.
 pub(crate) struct Unprotector {
     current: Inbound,
-    previous: Option<Previous>,
-    /// A failed attempt leaves the packet unspecified: the second key needs the octets as they came.
-    copy: Vec<u8>,
+    // By pointer: few lines are ever re-keyed, and none for long.
+    previous: Option<Box<Previous>>,
 }
 
 struct Previous {
     inbound: Inbound,
     until: Instant,
+    /// A failed attempt leaves the packet unspecified: the second key needs the octets as they came.
+    copy: Vec<u8>,
+}
+
+/// What a renegotiation changes of the keys of a line. By pointer: most change nothing.
+#[derive(Default)]
+pub(crate) struct NewKeys {
+    pub(crate) remote: Option<Box<Inbound>>,
+    pub(crate) local: Option<Box<RtcpOutbound>>,
 }
 
 /// Which of the two packet kinds of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Rtp,
+    /// With its tag, if it was computed ahead.
+    Rtp(Option<Foretold>),
     Rtcp,
 }
 
 impl Unprotector {
     pub(crate) fn new(current: Inbound) -> Self {
-        Self { current, previous: None, copy: Vec::new() }
+        Self { current, previous: None }
     }
 
     /// From now on the peer may use `next`; until it does, and a little longer, the key so far still opens.
     pub(crate) fn rekey(&mut self, next: Inbound, now: Instant) {
         let inbound = std::mem::replace(&mut self.current, next);
-        self.previous = Some(Previous { inbound, until: now + Duration::from_secs(limits::OLD_KEY_S) });
+        let until = now + Duration::from_secs(limits::OLD_KEY_S);
+        self.previous = Some(Box::new(Previous { inbound, until, copy: Vec::new() }));
+    }
+
+    /// Whether tags can be computed ahead at all.
+    pub(crate) fn is_foreseeable(&self) -> bool {
+        self.current.is_foreseeable()
+    }
+
+    /// Notes an RTP packet whose tag is to be computed ahead, under the current key.
+    pub(crate) fn note(&self, foresight: &mut Foresight, packet: &[u8], number: usize) {
+        foresight.add(&self.current, packet, number);
     }
 
     /// Opens a packet in place; its length afterwards.
@@ -46,8 +65,9 @@ impl Unprotector {
         let Some(previous) = &mut self.previous else {
             return unprotect(&mut self.current, kind, packet).map_err(Refusal::from);
         };
-        self.copy.clear();
-        self.copy.extend_from_slice(packet);
+        previous.copy.clear();
+        previous.copy.extend_from_slice(packet);
+        let again = kind.again();
         match unprotect(&mut self.current, kind, packet) {
             Ok(length) => {
                 let soon = now + Duration::from_secs(limits::OLD_KEY_AFTER_NEW_S);
@@ -55,16 +75,26 @@ impl Unprotector {
                 Ok(length)
             }
             Err(error) => {
-                packet.copy_from_slice(&self.copy);
-                unprotect(&mut previous.inbound, kind, packet).map_err(|_| Refusal::from(error))
+                packet.copy_from_slice(&previous.copy);
+                unprotect(&mut previous.inbound, again, packet).map_err(|_| Refusal::from(error))
             }
+        }
+    }
+}
+
+impl Kind {
+    /// For another key: what was computed ahead is not for that.
+    fn again(&self) -> Self {
+        match self {
+            Self::Rtp(_) => Self::Rtp(None),
+            Self::Rtcp => Self::Rtcp,
         }
     }
 }
 
 fn unprotect(inbound: &mut Inbound, kind: Kind, packet: &mut [u8]) -> Result<usize, SrtpError> {
     match kind {
-        Kind::Rtp => inbound.unprotect_rtp(packet),
+        Kind::Rtp(foretold) => inbound.unprotect_foretold(packet, foretold),
         Kind::Rtcp => inbound.unprotect_rtcp(packet),
     }
 }
@@ -91,14 +121,15 @@ pub(crate) fn inbound(keys: &SrtpKeys, joins_late: bool) -> Result<Inbound, Stri
     begin(suite(keys)?, keys.key_salt.reveal(), mki_len).map_err(|error| error.to_string())
 }
 
-/// The sending side of our key; the error says what is wrong with it.
-pub(crate) fn outbound(keys: &SrtpKeys) -> Result<Outbound, String> {
-    Outbound::new(suite(keys)?, keys.key_salt.reveal()).map_err(|error| error.to_string())
+/// The sending side of our key, for reports; the error says what is wrong with it.
+pub(crate) fn outbound(keys: &SrtpKeys) -> Result<RtcpOutbound, String> {
+    RtcpOutbound::new(suite(keys)?, keys.key_salt.reveal()).map_err(|error| error.to_string())
 }
 
 /// The sending side of a key that was in use before this process began; `wall` is now, in nanoseconds since 1970.
-pub(crate) fn outbound_again(keys: &SrtpKeys, wall: u64) -> Result<Outbound, String> {
-    Outbound::resuming(suite(keys)?, keys.key_salt.reveal(), wall / 1_000_000_000).map_err(|error| error.to_string())
+pub(crate) fn outbound_again(keys: &SrtpKeys, wall: u64) -> Result<RtcpOutbound, String> {
+    RtcpOutbound::resuming(suite(keys)?, keys.key_salt.reveal(), wall / 1_000_000_000)
+        .map_err(|error| error.to_string())
 }
 
 fn suite(keys: &SrtpKeys) -> Result<Suite, String> {

@@ -8,24 +8,27 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use crypto::{
     seal::{ChunkHeader, ChunkKey},
-    srtp::Inbound,
+    srtp::Foretold,
 };
 use media::{chunk::ChunkWriter, count::StreamCounter, rtcp, rtp::RtpView};
 use model::{Codec, GapCause, MediaSource, Report, TrackId, TrackTotals};
 use storage_core::ports::SealedChunk;
 
 use crate::{
+    dtls::Handshaking,
     envelope::Envelope,
     gaps::Gaps,
+    handshake::Leg,
     keeping::Keeping,
     limits,
     metrics::Refusal,
+    prefetch,
     progress::Progress,
     recvmmsg::Batch,
     rtcp::Reporter,
     socket::Socket,
     source::{Source, Verdict},
-    srtp::{Kind, Unprotector},
+    srtp::{Kind, NewKeys, Unprotector},
     worker::Sweep,
 };
 
@@ -40,6 +43,8 @@ pub(crate) struct Track {
     pub(crate) is_swept: bool,
     pub(crate) source: Source,
     pub(crate) srtp: Option<Unprotector>,
+    /// Its keys come of a DTLS handshake: `None` of `srtp` means that they have not come, never that it is plain.
+    pub(crate) dtls: Option<Box<Handshaking>>,
     pub(crate) payload_types: u128,
     pub(crate) counter: StreamCounter,
     pub(crate) keeping: Keeping,
@@ -55,6 +60,14 @@ pub(crate) fn payload_types(codecs: &[Codec]) -> u128 {
 }
 
 impl Track {
+    /// Asks for what the next packet needs and what lies elsewhere.
+    pub(crate) fn prefetch(&self) {
+        let (streams, octets) = self.counter.memory();
+        prefetch::octets(streams, octets);
+        prefetch::value(&*self.key);
+        self.keeping.prefetch();
+    }
+
     /// After a drain: seals if it is time, tells what is due.
     pub(crate) fn tend(&mut self, seals: bool, sweep: &mut Sweep<'_>) {
         if seals {
@@ -70,18 +83,21 @@ impl Track {
     }
 
     /// The session was renegotiated: what waits still belongs to the session before.
-    pub(crate) fn retune(&mut self, source: MediaSource, keys: Option<Box<Inbound>>, codecs: &[Codec], now: Instant) {
+    pub(crate) fn retune(&mut self, source: MediaSource, keys: NewKeys, codecs: &[Codec], now: Instant) {
         let has_moved = self.source.retune(source);
         self.reporter.offer(source.rtcp, has_moved);
         self.payload_types = payload_types(codecs);
-        if let Some(keys) = keys {
+        if let Some(remote) = keys.remote {
             match &mut self.srtp {
-                Some(srtp) => srtp.rekey(*keys, now),
+                Some(srtp) => srtp.rekey(*remote, now),
                 None => {
-                    self.srtp = Some(Unprotector::new(*keys));
+                    self.srtp = Some(Unprotector::new(*remote));
                     self.reporter.mute();
                 }
             }
+        }
+        if let Some(local) = keys.local {
+            self.reporter.protect(*local);
         }
     }
 
@@ -97,7 +113,6 @@ impl Track {
     pub(crate) fn resume(&mut self, at: u64, now: Instant) {
         if self.keeping.resume(at, &mut self.gaps) {
             self.progress.heard = now;
-            self.progress.is_silent = false;
         }
     }
 
@@ -130,11 +145,14 @@ impl Track {
 
     /// Takes what waits; whether that was all.
     pub(crate) fn drain_media(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) -> bool {
-        for _ in 0..limits::BATCHES_PER_DRAIN {
+        let mut datagrams = 0;
+        while datagrams < limits::DRAIN {
             let count = sweep.receive(&self.media, batch);
             for index in 0..count {
-                if let Some((envelope, octets)) = batch.datagram(index) {
-                    self.datagram(envelope, octets, sweep);
+                let Some(message) = batch.message(index) else { continue };
+                for (envelope, octets) in message.datagrams() {
+                    self.datagram(envelope, octets, None, sweep);
+                    datagrams += 1;
                 }
             }
             if count < limits::BATCH {
@@ -154,34 +172,56 @@ impl Track {
     pub(crate) fn drain_control(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) -> bool {
         let count = self.control.as_ref().map_or(0, |control| sweep.receive(control, batch));
         for index in 0..count {
-            if let Some((envelope, octets)) = batch.datagram(index) {
-                self.control_packet(envelope, octets, sweep);
-            }
+            let Some(message) = batch.message(index) else { continue };
+            message.datagrams().for_each(|(envelope, octets)| self.control_datagram(envelope, octets, sweep));
         }
         count < limits::BATCH
     }
 
-    /// Takes a datagram of the RTP socket.
-    pub(crate) fn datagram(&mut self, envelope: Envelope, octets: &mut [u8], sweep: &mut Sweep<'_>) {
+    /// Whether a datagram of the RTP socket will be authenticated as RTP of a source that is known by now.
+    pub(crate) fn is_media_of_its_source(&self, envelope: &Envelope, octets: &[u8]) -> bool {
+        let is_rtcp = self.control.is_none() && rtcp::is_rtcp(octets);
+        !is_rtcp && !envelope.truncated && self.source.judge(envelope.from) == Verdict::Known
+    }
+
+    /// Takes a datagram of the RTP socket, with its tag if that was computed ahead.
+    pub(crate) fn datagram(
+        &mut self,
+        envelope: Envelope,
+        octets: &mut [u8],
+        foretold: Option<Foretold>,
+        sweep: &mut Sweep<'_>,
+    ) {
         let arrival = sweep.arrival(envelope.arrival);
         if let Some(drops) = envelope.drops {
             self.note_kernel_drops(drops, arrival, sweep);
         }
+        if self.dtls.is_some() && !self.passes_handshake(Leg::Media, &envelope, octets, sweep) {
+            return;
+        }
         if self.control.is_none() && rtcp::is_rtcp(octets) {
             return self.control_packet(envelope, octets, sweep);
         }
-        let accepted =
-            if envelope.truncated { Err(Refusal::Oversize) } else { self.accept(envelope.from, octets, sweep.now) };
-        match accepted {
+        let accepted = match envelope.truncated {
+            true => Err(Refusal::Oversize),
+            false => self.accept(envelope.from, octets, foretold, sweep.now),
+        };
+        let is_kept = match accepted {
             Ok((view, packet)) => self.keep(arrival, view, packet, sweep),
             Err(Refusal::Replayed) => {
                 self.progress.replayed += 1;
                 sweep.tally.refuse(Refusal::Replayed);
+                true
             }
             Err(refusal) => {
                 self.progress.refused += 1;
                 sweep.tally.refuse(refusal);
+                true
             }
+        };
+        // What was said in a pause is nowhere, the buffer of the socket included (invariant 5).
+        if !is_kept {
+            octets.fill(0);
         }
         self.progress.last_arrival = arrival;
     }
@@ -191,6 +231,7 @@ impl Track {
         &mut self,
         from: SocketAddr,
         octets: &'p mut [u8],
+        foretold: Option<Foretold>,
         now: Instant,
     ) -> Result<(RtpView<'p>, &'p [u8]), Refusal> {
         let verdict = self.source.judge(from);
@@ -198,7 +239,7 @@ impl Track {
             return Err(Refusal::Source);
         }
         let length = match &mut self.srtp {
-            Some(srtp) => srtp.open(Kind::Rtp, octets, now)?,
+            Some(srtp) => srtp.open(Kind::Rtp(foretold), octets, now)?,
             None => octets.len(),
         };
         let packet: &'p [u8] = &octets[..length];
@@ -223,7 +264,8 @@ impl Track {
         Ok(())
     }
 
-    fn keep(&mut self, arrival: u64, view: RtpView<'_>, packet: &[u8], sweep: &mut Sweep<'_>) {
+    /// False when nothing may be kept now.
+    fn keep(&mut self, arrival: u64, view: RtpView<'_>, packet: &[u8], sweep: &mut Sweep<'_>) -> bool {
         self.counter.packet(view.sequence(), view.timestamp(), view.ssrc(), arrival);
         self.progress.ssrc = Some(view.ssrc());
         sweep.tally.packets += 1;
@@ -231,12 +273,17 @@ impl Track {
         self.note_heard(arrival, sweep);
         if !self.keeping.keeps(arrival) {
             sweep.tally.paused += 1;
-            return;
+            return false;
+        }
+        if self.chunk.is_empty() {
+            sweep.bodies.lend(&mut self.chunk);
         }
         if !self.chunk.push(arrival, packet) {
             self.flush(sweep);
+            sweep.bodies.lend(&mut self.chunk);
             self.chunk.push(arrival, packet);
         }
+        true
     }
 
     /// Seals what is there and offers it to the spool.
@@ -254,9 +301,10 @@ impl Track {
         };
         let mut octets = sweep.shared.spool.recycle().unwrap_or_default();
         octets.clear();
-        octets.reserve(sweep.shared.config.chunk_capacity() + SEALED_OVERHEAD);
+        // By what is in it, not by what could be: hundreds of them wait for the disk.
+        octets.reserve_exact((body.plain.len() + SEALED_OVERHEAD).next_multiple_of(BUFFER_STEP));
         self.key.seal(&header, &mut body.plain, &mut octets);
-        self.chunk.recycle(body.plain);
+        sweep.bodies.give_back(body.plain);
         match sweep.shared.spool.offer(SealedChunk { track: self.id, number: header.number, octets }) {
             Ok(()) => {
                 self.progress.chunks += 1;
@@ -271,5 +319,7 @@ impl Track {
     }
 }
 
-/// Header and tag of a sealed chunk, rounded up, so that a buffer never grows.
-const SEALED_OVERHEAD: usize = 128;
+/// Header and tag of a sealed chunk, so that a buffer never grows while it is filled.
+const SEALED_OVERHEAD: usize = ChunkHeader::LEN + 16;
+/// Buffers are made in steps of so many octets, so that chunks of nearly the same length can use each other's.
+const BUFFER_STEP: usize = 128;

@@ -23,7 +23,7 @@ use io_uring::{
 };
 
 use crate::{
-    envelope::{self, Envelope},
+    envelope::{self, Ancillary, Envelope},
     limits::{CONTROL, DATAGRAM, RING_BUFFERS, RING_CANCELS, RING_COLLECT_EACH, RING_ENTRIES, RING_RESUMES},
     slots::Token,
 };
@@ -242,7 +242,8 @@ impl Ring {
             let mut message: libc::msghdr = mem::zeroed();
             message.msg_control = (&raw mut (*buffer).control).cast();
             message.msg_controllen = (head.control_len as usize).min(CONTROL) as _;
-            let (arrival, drops) = envelope::control(&raw const message);
+            // Sockets that a ring serves are not asked to put datagrams together: a buffer holds one.
+            let Ancillary { arrival, drops, .. } = envelope::control(&raw const message);
             let truncated = head.flags & libc::MSG_TRUNC as u32 != 0;
             let length = (head.payload_len as usize).min(DATAGRAM);
             let octets = std::slice::from_raw_parts_mut((&raw mut (*buffer).octets).cast(), length);

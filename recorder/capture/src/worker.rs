@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -12,8 +13,12 @@ use model::{Report, TrackId};
 use storage_core::ports::SpoolSink;
 
 use crate::{
-    affinity, clock,
+    affinity,
+    bodies::Bodies,
+    clock,
     config::Config,
+    gathering::Gathering,
+    handshake::Queue,
     limits,
     load::Load,
     mailbox::{Mailbox, Order},
@@ -24,6 +29,7 @@ use crate::{
     slots::Token,
     socket::Socket,
     track::Track,
+    urgent::Urgent,
 };
 
 /// What all workers share.
@@ -33,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) reports: Arc<dyn Fn(Report) + Send + Sync>,
     pub(crate) metrics: Metrics,
     pub(crate) strategy: Strategy,
+    /// To the handshake thread, where DTLS-SRTP is on.
+    pub(crate) handshakes: Option<Arc<Queue>>,
 }
 
 /// One turn of a worker: its times, its numbers, and where things go.
@@ -43,12 +51,20 @@ pub(crate) struct Sweep<'a> {
     step: i64,
     pub(crate) now: Instant,
     pub(crate) tally: Tally,
+    /// Memory of chunks that were sealed, for those that begin: lent by the worker.
+    pub(crate) bodies: Bodies,
     pub(crate) shared: &'a Shared,
 }
 
 impl<'a> Sweep<'a> {
-    pub(crate) fn new(shared: &'a Shared, now: Instant) -> Self {
-        Self { wall: clock::now_nanos(), step: clock::step_nanos(), now, tally: Tally::default(), shared }
+    pub(crate) fn new(shared: &'a Shared, now: Instant, bodies: Bodies) -> Self {
+        Self { wall: clock::now_nanos(), step: clock::step_nanos(), now, tally: Tally::default(), bodies, shared }
+    }
+
+    /// Tells its numbers; gives what was lent back.
+    pub(crate) fn end(self) -> Bodies {
+        self.shared.metrics.add(&self.tally);
+        self.bodies
     }
 
     /// When a datagram came, by the kernel's stamp if there is one.
@@ -58,7 +74,16 @@ impl<'a> Sweep<'a> {
 
     /// Takes what waits in a socket, at most a batch; an error is counted and the socket tried again next time.
     pub(crate) fn receive(&mut self, socket: &Socket, batch: &mut Batch) -> usize {
-        socket.receive(batch).unwrap_or_else(|_| {
+        self.counted(socket.receive(batch))
+    }
+
+    /// The same, behind what is in the batch already.
+    pub(crate) fn receive_more(&mut self, socket: &Socket, batch: &mut Batch) -> usize {
+        self.counted(socket.receive_more(batch))
+    }
+
+    fn counted(&mut self, received: io::Result<usize>) -> usize {
+        received.unwrap_or_else(|_| {
             self.tally.socket_errors += 1;
             0
         })
@@ -70,11 +95,19 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     load: Load,
-    batch: Batch,
+    gathering: Gathering,
     /// Served in turn, all of them once a sweep.
     slices: Vec<Slice>,
     /// Where a track is served: for orders, never for packets.
     places: HashMap<TrackId, Place>,
+    /// Empty, to be swapped with what is in the mailbox.
+    orders: Vec<Order>,
+    /// When orders were last looked for.
+    obeyed: Instant,
+    /// Between two turns.
+    bodies: Bodies,
+    /// Lines whose handshake is under way.
+    urgent: Urgent,
 }
 
 #[derive(Clone, Copy)]
@@ -96,19 +129,23 @@ impl Worker {
             tracing::info!(worker = number, %error, "capture worker runs at the priority of the rest");
         }
         let slices = slices(number, &shared);
-        let load = Load::new(shared.metrics.worker(number), clock::instant());
-        Self { load, mailbox, batch: Batch::new(), slices, places: HashMap::new(), shared }.serve();
+        let now = clock::instant();
+        mailbox.belongs_to(thread::current());
+        let load = Load::new(shared.metrics.worker(number), now);
+        let (gathering, places, orders) = (Gathering::new(), HashMap::new(), Vec::new());
+        let (bodies, urgent) = (Bodies::default(), Urgent::new(now));
+        Self { load, mailbox, gathering, slices, places, orders, obeyed: now, bodies, urgent, shared }.serve();
     }
 
     fn serve(&mut self) {
-        let (mut orders, mut number) = (Vec::new(), 0);
+        let mut number = 0;
         let mut due = clock::instant();
         let mut interval = self.interval(Duration::ZERO);
         loop {
             // Asked before the orders are taken: whoever put one in before the stop is obeyed.
             let is_last = self.mailbox.is_stopping();
             let began = clock::instant();
-            self.turn(&mut orders, number, self.rhythm(interval), began);
+            self.turn(number, self.rhythm(interval), began);
             if is_last {
                 return self.close_all();
             }
@@ -122,7 +159,7 @@ impl Worker {
                 self.load.overran();
                 due = ended;
             }
-            self.sleep(due, ended);
+            self.rest(due, ended);
         }
     }
 
@@ -141,23 +178,68 @@ impl Worker {
         Rhythm { seal: in_turns(self.shared.config.chunk), rtcp: in_turns(rtcp) }
     }
 
-    fn sleep(&self, due: Instant, mut now: Instant) {
+    /// Sleeps until the next turn is due, but for orders: they wait for a moment, so that a flood of them is one wake-up.
+    fn rest(&mut self, due: Instant, mut now: Instant) {
         while now < due && !self.mailbox.is_stopping() {
-            thread::park_timeout(due.saturating_duration_since(now).max(Duration::from_micros(50)));
+            let mut until = due;
+            if self.mailbox.is_waiting() {
+                until = due.min(self.obeyed + Duration::from_millis(limits::ORDERS_MS));
+                if until <= now {
+                    let shared = Arc::clone(&self.shared);
+                    let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+                    self.obey_all(&mut sweep);
+                    self.bodies = sweep.end();
+                    now = clock::instant();
+                    continue;
+                }
+            }
+            if let Some(read) = self.urgent.due() {
+                if read <= now {
+                    self.read_urgent(now);
+                    now = clock::instant();
+                    continue;
+                }
+                until = until.min(read);
+            }
+            thread::park_timeout(until.saturating_duration_since(now).max(Duration::from_micros(50)));
             now = clock::instant();
         }
     }
 
-    fn turn(&mut self, orders: &mut Vec<Order>, number: usize, rhythm: Rhythm, now: Instant) {
+    /// Reads lines whose handshake is under way, as far as only a sweep would.
+    fn read_urgent(&mut self, now: Instant) {
         let shared = Arc::clone(&self.shared);
-        let mut sweep = Sweep::new(&shared, now);
-        self.mailbox.take(orders);
-        self.catch_up(orders, &mut sweep);
+        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+        let (slices, places, batch) = (&mut self.slices, &self.places, &mut self.gathering.batch);
+        self.urgent.read(now, |id| {
+            let Some(track) = track_at(slices, places.get(&id)) else { return false };
+            let is_urgent = track.is_swept && track.dtls.as_ref().is_some_and(|dtls| dtls.is_urgent(now));
+            if is_urgent {
+                track.drain_media(batch, &mut sweep);
+                track.drain_control(batch, &mut sweep);
+            }
+            is_urgent
+        });
+        self.bodies = sweep.end();
+    }
+
+    fn turn(&mut self, number: usize, rhythm: Rhythm, now: Instant) {
+        let shared = Arc::clone(&self.shared);
+        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+        self.obey_all(&mut sweep);
+        self.slices[number].turn(rhythm, &mut self.gathering, &mut sweep);
+        self.bodies = sweep.end();
+    }
+
+    fn obey_all(&mut self, sweep: &mut Sweep<'_>) {
+        let mut orders = std::mem::take(&mut self.orders);
+        self.mailbox.take(&mut orders);
+        self.obeyed = sweep.now;
+        self.catch_up(&orders, sweep);
         for order in orders.drain(..) {
-            self.obey(order, &mut sweep);
+            self.obey(order, sweep);
         }
-        self.slices[number].turn(rhythm, &mut self.batch, &mut sweep);
-        shared.metrics.add(&sweep.tally);
+        self.orders = orders;
     }
 
     /// Before any order counts: what the kernel has handed out already came before it. A pause is known by then, because
@@ -170,8 +252,8 @@ impl Worker {
                 track.keeping.end_at(*at);
             }
         }
-        if orders.iter().any(|order| !matches!(order, Order::Adopt(_))) {
-            self.slices.iter_mut().for_each(|slice| slice.catch_up(&mut self.batch, sweep));
+        if orders.iter().any(|order| !matches!(order, Order::Adopt(_) | Order::Transmit { .. })) {
+            self.slices.iter_mut().for_each(|slice| slice.catch_up(&mut self.gathering.batch, sweep));
         }
     }
 
@@ -180,13 +262,35 @@ impl Worker {
             Order::Adopt(track) => self.adopt(track, sweep),
             Order::Retune { track, source, keys, codecs } => {
                 if let Some(track) = track_at(&mut self.slices, self.places.get(&track)) {
-                    track.drain_media(&mut self.batch, sweep);
+                    track.drain_media(&mut self.gathering.batch, sweep);
                     track.retune(source, keys, &codecs, sweep.now);
+                }
+            }
+            Order::Await { track: id } => {
+                if let Some(track) = track_at(&mut self.slices, self.places.get(&id)) {
+                    track.await_handshake(sweep.now);
+                    self.urgent.add(id);
+                }
+            }
+            Order::Transmit { track, leg, octets, to } => {
+                let track = track_at(&mut self.slices, self.places.get(&track));
+                if track.is_some_and(|track| !track.transmit(leg, &octets, to)) {
+                    sweep.tally.socket_errors += 1;
+                }
+            }
+            Order::Key { track, keyed } => {
+                if let Some(track) = track_at(&mut self.slices, self.places.get(&track)) {
+                    track.key(*keyed, sweep);
+                }
+            }
+            Order::Sever { track } => {
+                if let Some(track) = track_at(&mut self.slices, self.places.get(&track)) {
+                    track.sever(sweep);
                 }
             }
             Order::Pause { track, cause, at } => {
                 if let Some(track) = track_at(&mut self.slices, self.places.get(&track)) {
-                    track.pause(at, cause, &mut self.batch, sweep);
+                    track.pause(at, cause, &mut self.gathering.batch, sweep);
                 }
             }
             Order::Resume { track, at } => {
@@ -204,6 +308,9 @@ impl Worker {
 
     fn adopt(&mut self, track: Box<Track>, sweep: &mut Sweep<'_>) {
         let id = track.id;
+        if track.dtls.is_some() {
+            self.urgent.add(id);
+        }
         let emptiest = (0..self.slices.len()).min_by_key(|&at| self.slices[at].len());
         let slice = emptiest.expect("a worker has at least one slice");
         let token = self.slices[slice].adopt(track, sweep);
@@ -215,20 +322,20 @@ impl Worker {
         if let Some(track) = self.slices[place.slice].release(place.token, sweep) {
             self.mailbox.release();
             sweep.shared.metrics.tracks.dec();
-            track.close(&mut self.batch, sweep);
+            track.close(&mut self.gathering.batch, sweep);
         }
     }
 
     fn close_all(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut sweep = Sweep::new(&shared, clock::instant());
+        let mut sweep = Sweep::new(&shared, clock::instant(), std::mem::take(&mut self.bodies));
         for slice in 0..self.slices.len() {
             for token in self.slices[slice].tokens() {
                 self.let_go(Place { slice, token }, &mut sweep);
             }
         }
         self.places.clear();
-        shared.metrics.add(&sweep.tally);
+        self.bodies = sweep.end();
     }
 }
 
@@ -238,7 +345,7 @@ fn track_at<'s>(slices: &'s mut [Slice], place: Option<&Place>) -> Option<&'s mu
 
 /// The slices of a worker. One that cannot have what was chosen is swept: a worker less would be worse.
 fn slices(worker: usize, shared: &Shared) -> Vec<Slice> {
-    let count = (shared.config.sweep.as_millis() as u64 / limits::TURN_MS).max(1);
+    let count = shared.strategy.slices(shared.config.sweep);
     let slice = |_| {
         Slice::new(shared.strategy).or_else(|error| {
             tracing::warn!(worker, %error, strategy = shared.strategy.name(), "capture worker sweeps instead");

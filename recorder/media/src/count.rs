@@ -76,6 +76,13 @@ impl StreamCounter {
         placed.seen
     }
 
+    /// Where the state of the streams lies, which the next packet changes, and how many octets it has: for who asks the
+    /// processor for it ahead.
+    pub fn memory(&self) -> (*const u8, usize) {
+        let streams = self.streams.live();
+        (streams.as_ptr().cast(), size_of_val(streams))
+    }
+
     /// A wall time on the RTP clock. Whole seconds apart, because a division of 128 bits costs as much as the rest.
     fn ticks(&self, nanos: u64) -> u32 {
         let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);

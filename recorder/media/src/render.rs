@@ -45,7 +45,7 @@ pub struct Plan {
     pub sample_rate: u32,
     /// Mu-law or A-law when all sound is of that law, else linear.
     pub format: WavFormat,
-    /// Channels; never fewer than 2.
+    /// Channels: 2 and more, 1 alone where one line carries everybody ([`Survey::mixed`]).
     pub channels: u16,
     /// Samples of each channel.
     pub total_samples: u64,
@@ -104,8 +104,8 @@ impl Plan {
     }
 }
 
-/// Channels of a rendering of `tracks`.
-fn channels(tracks: &[TrackSpec]) -> u16 {
+/// Channels of a rendering of `tracks`, of which there are `fewest` at least.
+fn channels(tracks: &[TrackSpec], fewest: usize) -> u16 {
     let used = tracks.iter().map(|track| usize::from(track.channel) + 1).max().unwrap_or(0);
-    used.clamp(2, MAX_CHANNELS) as u16
+    used.clamp(fewest, MAX_CHANNELS) as u16
 }

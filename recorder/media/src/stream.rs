@@ -156,6 +156,8 @@ impl<T: Default> Streams<T> {
         let stream = Stream::new(self.begun, ssrc, sequence, T::default());
         self.begun += 1;
         if self.live.len() < MAX_STREAMS {
+            // Nearly every track has one: room for four, as a push would make, is 700 octets of nothing.
+            self.live.reserve_exact(1);
             self.live.push(stream);
             return self.live.len() - 1;
         }

@@ -33,6 +33,8 @@ pub(crate) struct Newest {
     pub(crate) ts: i64,
     /// Where its sound ends.
     pub(crate) end: i64,
+    /// Sequence number and timestamp of the lowest packet of the stream: often, not always, its first arrival.
+    pub(crate) lowest: (i64, i64),
 }
 
 /// A packet with its place.
@@ -61,10 +63,12 @@ impl Follower {
         let ts = before.map_or(i64::from(timestamp), |newest| {
             newest.ts + i64::from(timestamp.wrapping_sub(newest.ts as u32) as i32)
         });
-        if let Some(note) = note
-            && placed.seen == Seen::New
-        {
-            *note = Some(Newest { sequence: placed.sequence, ts, end: ts + ticks });
+        if let Some(note) = note {
+            let lowest = before.map_or((placed.sequence, ts), |newest| newest.lowest.min((placed.sequence, ts)));
+            match note {
+                Some(newest) if placed.seen != Seen::New => newest.lowest = lowest,
+                _ => *note = Some(Newest { sequence: placed.sequence, ts, end: ts + ticks, lowest }),
+            }
         }
         Followed { placed, ts, before, folded }
     }
@@ -214,8 +218,11 @@ impl Anchor {
         let base = self.segment.base;
         let lasting = self.run.as_ref().is_some_and(|run| {
             let off = run.min.saturating_sub(base);
-            let steady = run.packets >= STEADY_PACKETS && run.max.saturating_sub(run.min) < FAR && off > LEAP;
-            !run.late || steady || (run.last - run.since >= FAR_PATIENCE && off > FAR)
+            let several = run.packets >= STEADY_PACKETS;
+            let steady = several && run.max.saturating_sub(run.min) < FAR && off > LEAP;
+            // In their old place they would not be rendered at all.
+            let lost = several && off > MAX_LATENESS_NANOS;
+            !run.late || steady || lost || (run.last - run.since >= FAR_PATIENCE && off > FAR)
         });
         if lasting {
             self.commit(done);

@@ -103,6 +103,51 @@ impl CommandKind {
     }
 }
 
+/// An order from outside about whatever is recorded of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCommand {
+    /// A CallUUID, ConnID or recording id.
+    pub call: String,
+    /// What to do.
+    pub kind: CallControl,
+    /// Who asks.
+    pub actor: Actor,
+    /// Why, in the actor's words.
+    pub reason: Option<String>,
+}
+
+/// What can be asked of a call. All are idempotent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallControl {
+    /// Have the CTI source begin a recording of it. Accepted is not recording: only SIP and RTP say that.
+    Start,
+    /// Keep nothing from now on, until resumed.
+    Pause,
+    /// Keep again.
+    Resume,
+    /// End its recordings; the call goes on.
+    Stop,
+    /// Keep its provisional recordings.
+    Keep,
+}
+
+impl CallControl {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Stop, Self::Keep];
+
+    /// The word in the API path and in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Stop => "stop",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 /// Why a command changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandError {

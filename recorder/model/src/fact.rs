@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, CodecKind, Gap, GapCause, Personal, RecordingId, RsId, Timestamp, TrackCounters, TrackNo};
+use crate::{
+    Actor, CallSeen, CallTold, CdrBatch, CdrImported, CodecKind, DayReported, Gap, GapCause, IncidentNote, Personal,
+    RecordingId, RsId, Ruling, Timestamp, TrackCounters, TrackNo, UnrecordedCall,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,16 +25,36 @@ pub enum Fact {
     RecordingOpened(RecordingOpened),
     /// A recording session (SIP dialog) now feeds the recording.
     SessionJoined { recording: RecordingId, session: RsId, call_id: String, peer: String, profile: String },
-    /// A track began, or (same track again) its payload types or label changed.
+    /// A track began, or (same track again) its payload types, label or protection changed.
     TrackOpened(TrackOpened),
     /// Who takes part, as far as known now; replaces what was known of parties before.
     PartiesNamed { recording: RecordingId, parties: Vec<Party> },
     /// Keys that tie the recording to other systems; added to what was known before.
     CorrelationLearned { recording: RecordingId, keys: BTreeMap<String, Personal<String>> },
     /// User data; added to what was known before.
-    UserDataAttached { recording: RecordingId, data: BTreeMap<String, Personal<String>> },
+    UserDataAttached {
+        recording: RecordingId,
+        data: BTreeMap<String, Personal<String>>,
+        /// The list as the CTI source has it, JSON of the T-Library link: order, octets and inner lists.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        raw: Option<Personal<String>>,
+    },
+    /// What a CTI source told of the call of the recording.
+    CallTold(Box<CallTold>),
+    /// A CTI source is reached, or not, or events of it are missing.
+    CtiLinkChanged { source: String, is_up: bool, reason: Option<String> },
     /// Metadata as it came on the wire, octets in base64.
-    MetadataReceived { recording: RecordingId, content_type: String, raw_base64: Personal<String> },
+    MetadataReceived {
+        recording: RecordingId,
+        /// The session that it came in; none in an older ledger.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<RsId>,
+        /// It is a snapshot of all there is, and could be read.
+        #[serde(default)]
+        complete: bool,
+        content_type: String,
+        raw_base64: Personal<String>,
+    },
     /// A part of a message body that is kept without being understood, octets in base64.
     AttachmentReceived {
         recording: RecordingId,
@@ -48,6 +71,8 @@ pub enum Fact {
     RecordingPaused { recording: RecordingId, at: Timestamp, cause: GapCause, actor: Actor, reason: Option<String> },
     /// From here it is kept again.
     RecordingResumed { recording: RecordingId, at: Timestamp, actor: Actor, reason: Option<String> },
+    /// The policy decided about the recording, at its beginning or when more was known.
+    RecordingRuled { recording: RecordingId, ruling: Ruling },
     /// A provisional recording is to be kept.
     RecordingKept { recording: RecordingId, actor: Actor },
     /// A track ended and all it kept is durable in the spool.
@@ -78,13 +103,26 @@ pub enum Fact {
     RecordingDeleted { recording: RecordingId, actor: Actor, reason: Option<String> },
     /// Somebody asked or did something; written before the answer leaves.
     Audited(Audit),
+    /// A call ended, as a CTI source knows it: what recording assurance holds the recordings against.
+    CallSeen(Box<CallSeen>),
+    /// Lines of an imported file of call detail records.
+    CdrsRead(Box<CdrBatch>),
+    /// Such a file was read to its end.
+    CdrImported(Box<CdrImported>),
+    /// A call that should have been recorded was not.
+    UnrecordedCallFound(Box<UnrecordedCall>),
+    /// Somebody said what was behind an incident.
+    IncidentAnnotated(Box<IncidentNote>),
+    /// The signed report of a day is in the archive.
+    DayReported(Box<DayReported>),
 }
 
 impl Fact {
     /// Metadata as it came, octets in base64 so that nothing is lost of what is not UTF-8.
-    pub fn metadata(recording: RecordingId, content_type: String, raw: &[u8]) -> Self {
+    pub fn metadata(id: (RecordingId, RsId), complete: bool, content_type: String, raw: &[u8]) -> Self {
         let raw_base64 = Personal::new(base64::engine::general_purpose::STANDARD.encode(raw));
-        Self::MetadataReceived { recording, content_type, raw_base64 }
+        let (recording, session) = id;
+        Self::MetadataReceived { recording, session: Some(session), complete, content_type, raw_base64 }
     }
 
     /// A part as it came, octets in base64.
@@ -102,7 +140,17 @@ impl Fact {
     /// The recording the fact is about, if it is about one.
     pub fn recording(&self) -> Option<RecordingId> {
         match self {
-            Self::NodeStarted { .. } | Self::NodeStopped { .. } | Self::SessionRefused(_) => None,
+            Self::NodeStarted { .. }
+            | Self::NodeStopped { .. }
+            | Self::SessionRefused(_)
+            | Self::CtiLinkChanged { .. }
+            | Self::CallSeen(_)
+            | Self::CdrsRead(_)
+            | Self::CdrImported(_)
+            | Self::UnrecordedCallFound(_)
+            | Self::IncidentAnnotated(_)
+            | Self::DayReported(_) => None,
+            Self::CallTold(told) => Some(told.recording),
             Self::Audited(audit) => audit.recording,
             Self::RecordingOpened(opened) => Some(opened.recording),
             Self::TrackOpened(opened) => Some(opened.recording),
@@ -117,6 +165,7 @@ impl Fact {
             | Self::WarningRaised { recording, .. }
             | Self::RecordingPaused { recording, .. }
             | Self::RecordingResumed { recording, .. }
+            | Self::RecordingRuled { recording, .. }
             | Self::RecordingKept { recording, .. }
             | Self::TrackSurveyed { recording, .. }
             | Self::SessionEnded { recording, .. }
@@ -201,12 +250,27 @@ pub struct Party {
     pub also: Vec<Personal<String>>,
     /// The tracks whose sound this party contributes.
     pub tracks: Vec<TrackNo>,
+    /// How sure it is that these are its tracks; none when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// When it joined the communication session, as the metadata tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined_at: Option<Timestamp>,
     /// When it left; none while it takes part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Timestamp>,
+}
+
+/// How sure it is who speaks on a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// A guess by the order of things.
+    Low,
+    /// Said, but something had to be filled in or repaired.
+    Medium,
+    /// Said by the client, and nothing contradicts it.
+    High,
 }
 
 /// Times of the communication session as its metadata tells them, by the clock of the client.
@@ -220,6 +284,20 @@ pub struct ToldTimes {
     pub stopped_at: Option<Timestamp>,
     /// Streams, by the track that keeps them.
     pub tracks: Vec<TrackTimes>,
+    /// Each communication session, where one recording session carries several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<ToldSession>,
+}
+
+/// One of several communication sessions that share a recording session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldSession {
+    /// Its id in the metadata.
+    pub id: String,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it stopped.
+    pub stopped_at: Option<Timestamp>,
 }
 
 /// When the stream that a track keeps was sent, as the metadata tells.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Gap, GapCause, RecordingId, RsId, Secret, Timestamp, TrackCounters, TrackId};
+use crate::{Actor, Gap, GapCause, Personal, RecordingId, RsId, Secret, Timestamp, TrackCounters, TrackId};
 
 /// Something that must now happen. Orders are carried out in the order given, after the facts beside them are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +28,37 @@ pub enum Order {
     HangUp { session: RsId },
     /// Ask the peer for a metadata snapshot (RFC 7866 9.2).
     RequestSnapshot { session: RsId },
+    /// Nothing comes on any line of the session: ask its peer whether it is still there.
+    CheckPeer { session: RsId },
     /// Render, seal, archive, read back (answered by the finisher).
     FinishRecording { recording: RecordingId },
     /// Forget everything of a recording that was never established: spool file and key.
     DropRecording { recording: RecordingId },
     /// The archive has it: free its spool (invariant 6).
     FreeSpool { recording: RecordingId },
+    /// Ask the CTI source of a call for recording control (T-Library `RequestPrivateService`).
+    AskRecording(Box<AskRecording>),
+    /// Something changed that no fact tells and a crash must not lose: write the state of the recording anew.
+    KeepState { recording: RecordingId },
+}
+
+/// A request to a CTI source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskRecording {
+    /// The link that told of the call.
+    pub link: u16,
+    /// `PrivateMsgID`: 3013 start, 3014 stop, 3015 pause, 3016 resume.
+    pub message: u32,
+    /// In the name of this DN.
+    pub dn: Personal<String>,
+    /// The call.
+    pub conn_id: String,
+    /// The recording id that a start is to have.
+    pub record_id: Option<String>,
+    /// Who wants it.
+    pub actor: Actor,
+    /// Why, in the actor's words.
+    pub reason: Option<String>,
 }
 
 /// What the answer says about one m-line.
@@ -55,6 +80,15 @@ pub struct SrtpKeys {
     pub key_salt: Secret,
     /// Master key identifier on the wire, when the peer uses one: value and its length in octets.
     pub mki: Option<(Vec<u8>, u8)>,
+}
+
+/// What signaling agreed on for the DTLS handshake of a line (RFC 5763).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DtlsTerms {
+    /// We begin it.
+    pub is_client: bool,
+    /// Digests of the peer's certificate, SHA-256, SHA-384 or SHA-512 by their length: one has to match.
+    pub fingerprints: Vec<Vec<u8>>,
 }
 
 /// Where media of a line is expected from.
@@ -143,6 +177,8 @@ pub struct OpenTrack {
     pub srtp_remote: Option<SrtpKeys>,
     /// Our key: for the RTCP we send.
     pub srtp_local: Option<SrtpKeys>,
+    /// The keys come of a handshake: until then nothing is kept.
+    pub dtls: Option<DtlsTerms>,
     /// The negotiated payload types.
     pub codecs: Vec<Codec>,
     /// `Some` when the line starts out held or paused.
@@ -161,6 +197,10 @@ pub struct RetuneTrack {
     pub source: MediaSource,
     /// New keys of the peer, when they changed.
     pub srtp_remote: Option<SrtpKeys>,
+    /// A new key of ours, when it changed.
+    pub srtp_local: Option<SrtpKeys>,
+    /// A new handshake has to come, and its keys replace those so far.
+    pub dtls: Option<DtlsTerms>,
     /// The payload types from now on.
     pub codecs: Vec<Codec>,
 }
@@ -173,12 +213,29 @@ pub enum Report {
     TrackOpened { track: TrackId },
     /// The port could not be bound, or there is no room.
     TrackRefused { track: TrackId, cause: String },
-    /// The first packet was accepted.
+    /// A packet was accepted: the first one, or the first one after a silence.
     MediaStarted { track: TrackId, at: Timestamp },
-    /// No packet for the configured time while the line was active.
+    /// No packet for the configured time while the line was active; told again after as long.
     MediaSilent { track: TrackId, since: Timestamp },
+    /// The DTLS handshake gave keys: the peer's and ours.
+    TrackKeyed(Box<TrackKeys>),
+    /// The peer's certificate is not the one that signaling named: nothing of the track is kept any more.
+    TrackSevered { track: TrackId },
+    /// No DTLS handshake came about; a later one still may.
+    HandshakeFailed { track: TrackId, cause: &'static str },
     /// The last chunk was handed to the spool.
     TrackClosed(Box<TrackTotals>),
+}
+
+/// The keys that a handshake gave a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackKeys {
+    /// The track.
+    pub track: TrackId,
+    /// What the peer encrypts with.
+    pub remote: SrtpKeys,
+    /// What we encrypt with.
+    pub local: SrtpKeys,
 }
 
 /// The sum of one track.

@@ -1,57 +1,79 @@
 //! Run-time control of a live recording. Every command is idempotent; each change is a fact with actor and reason.
 
-use model::{Command, CommandError, CommandKind, EndCause, Fact, GapCause, Order, RecordingId, RsId};
+use model::{Actor, Command, CommandError, CommandKind, EndCause, Fact, GapCause, Order, RecordingId, RsId};
+
+use signaling_core::event::Warning;
 
 use crate::core::{Core, Step};
 
 impl Core {
     pub(crate) fn command(&mut self, command: Command, step: &mut Step<'_>) -> Result<(), CommandError> {
         let id = command.recording;
-        let recording = self.recordings.get(&id).filter(|recording| recording.is_opened);
-        let recording = recording.ok_or(CommandError::Unknown)?;
-        if recording.ended.is_some() || recording.sessions.is_empty() {
-            return Err(CommandError::NotLive);
-        }
+        let known = self.recordings.get(&id).filter(|recording| recording.is_opened);
+        known.ok_or(CommandError::Unknown)?;
         match command.kind {
-            CommandKind::Pause => self.pause(command, step),
-            CommandKind::Resume => self.resume(command, step),
-            CommandKind::Stop => self.stop(id, command.reason, step),
-            CommandKind::Keep => {
-                step.out.facts.push(Fact::RecordingKept { recording: id, actor: command.actor });
+            CommandKind::Keep => return self.keep(id, command.actor, step),
+            CommandKind::Discard => return self.discard(id, (command.actor, command.reason), step),
+            CommandKind::Pause | CommandKind::Resume | CommandKind::Stop if !self.is_controllable(id) => {
+                return Err(CommandError::NotLive);
             }
-            // Nothing is provisional yet: what was promised to be kept is not thrown away by a command.
-            CommandKind::Discard => return Err(CommandError::NotProvisional),
+            CommandKind::Pause => self.pause_as(id, command.actor, command.reason, step),
+            CommandKind::Resume => self.resume_as(id, command.actor, command.reason, step),
+            CommandKind::Stop => self.stop(id, command.reason, step),
         }
         Ok(())
     }
 
-    fn pause(&mut self, command: Command, step: &mut Step<'_>) {
-        let Some(recording) = self.recordings.get_mut(&command.recording) else { return };
+    /// It was begun, and something feeds it.
+    pub(crate) fn is_controllable(&self, id: RecordingId) -> bool {
+        self.recordings
+            .get(&id)
+            .is_some_and(|recording| recording.is_opened && recording.ended.is_none() && !recording.sessions.is_empty())
+    }
+
+    pub(crate) fn pause_as(&mut self, id: RecordingId, actor: Actor, reason: Option<String>, step: &mut Step<'_>) {
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
         if std::mem::replace(&mut recording.is_paused, true) {
             return;
         }
+        recording.paused_at = Some(step.now);
         step.out.facts.push(Fact::RecordingPaused {
-            recording: command.recording,
+            recording: id,
             at: step.now,
             cause: GapCause::Paused,
-            actor: command.actor,
-            reason: command.reason,
+            actor,
+            reason,
         });
-        self.retell_all(command.recording, step);
+        self.retell_all(id, step);
     }
 
-    fn resume(&mut self, command: Command, step: &mut Step<'_>) {
-        let Some(recording) = self.recordings.get_mut(&command.recording) else { return };
+    pub(crate) fn resume_as(&mut self, id: RecordingId, actor: Actor, reason: Option<String>, step: &mut Step<'_>) {
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
+        recording.paused_at = None;
         if !std::mem::replace(&mut recording.is_paused, false) {
             return;
         }
-        let (recording, at) = (command.recording, step.now);
-        let (actor, reason) = (command.actor, command.reason);
-        step.out.facts.push(Fact::RecordingResumed { recording, at, actor, reason });
-        self.retell_all(recording, step);
+        step.out.facts.push(Fact::RecordingResumed { recording: id, at: step.now, actor, reason });
+        self.retell_all(id, step);
     }
 
-    fn stop(&mut self, id: RecordingId, reason: Option<String>, step: &mut Step<'_>) {
+    /// Pauses that last too long: told once, and ended where the configuration says so.
+    pub(crate) fn end_long_pauses(&mut self, step: &mut Step<'_>) {
+        let waits = [self.config.long_pause_ms, self.config.auto_resume_ms];
+        let Some(least) = waits.into_iter().filter(|wait| *wait > 0).min() else { return };
+        for (id, since) in self.recordings.paused_before(step.now, least) {
+            let lasts = step.now.millis_since(since);
+            let is_over = |wait: u64| wait > 0 && lasts >= wait;
+            if is_over(self.config.long_pause_ms) {
+                self.warn(id, &Warning::new("pause_too_long"), step);
+            }
+            if is_over(self.config.auto_resume_ms) {
+                self.resume_as(id, Actor::system(), Some("auto_resume".into()), step);
+            }
+        }
+    }
+
+    pub(crate) fn stop(&mut self, id: RecordingId, reason: Option<String>, step: &mut Step<'_>) {
         for session in self.sessions_of(id) {
             step.out.orders.push(Order::HangUp { session });
             self.ended(session, EndCause::Stopped, reason.clone(), step);

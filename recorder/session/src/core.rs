@@ -8,7 +8,9 @@ use model::{
 use signaling_core::event::{DialogId, Event, Warning};
 
 use crate::{
-    Config, Input, Output, PortPool, Stats, limits,
+    Config, Input, Output, PortPool, Stats,
+    cti::Calls,
+    limits,
     restore::Revival,
     state::{JoinKey, Session},
     table::Recordings,
@@ -19,13 +21,17 @@ use crate::{
 pub struct Core {
     pub(crate) config: Config,
     pub(crate) ports: PortPool,
-    pub(crate) sessions: BTreeMap<RsId, Session>,
+    /// Boxed: a tree of large values is half empty.
+    pub(crate) sessions: BTreeMap<RsId, Box<Session>>,
     pub(crate) recordings: Recordings,
     pub(crate) by_join_key: HashMap<JoinKey, RecordingId>,
+    /// Live recordings by the communication session that their metadata names.
+    pub(crate) by_communication: HashMap<String, BTreeSet<RecordingId>>,
     pub(crate) has_room: bool,
     pub(crate) is_draining: bool,
     pub(crate) refused: u64,
     pub(crate) revival: Revival,
+    pub(crate) calls: Calls,
 }
 
 /// The surroundings of one decision.
@@ -44,10 +50,12 @@ impl Core {
             sessions: BTreeMap::new(),
             recordings: Recordings::default(),
             by_join_key: HashMap::new(),
+            by_communication: HashMap::new(),
             has_room: true,
             is_draining: false,
             refused: 0,
             revival: Revival::default(),
+            calls: Calls::default(),
         }
     }
 
@@ -56,6 +64,7 @@ impl Core {
         let mut step = Step { now, entropy, out };
         match input {
             Input::Signal(event) => self.signal(event, &mut step),
+            Input::Cti(event) => self.cti(event, &mut step),
             Input::Capture(report) => self.capture(report, &mut step),
             Input::Spool(receipt) => self.receipt(receipt, &mut step),
             Input::Surveyed { track, chunks, last } => self.surveyed(track, chunks, last, &mut step),
@@ -63,6 +72,12 @@ impl Core {
                 let reply = self.command(command, &mut step);
                 step.out.replies.push((ticket, reply));
             }
+            Input::ControlCall { command, ticket } => {
+                let reply = self.call_command(command, &mut step);
+                step.out.replies.push((ticket, reply));
+            }
+            Input::Recalled { recording, ids } => self.join_by(recording, &ids, &mut step),
+            Input::Destroyed(recording) => self.calls.part(recording),
             Input::Finished { recording, outcome } => self.finished(recording, outcome, &mut step),
             Input::Room(has_room) => self.has_room = has_room,
             Input::Drain => self.is_draining = true,
@@ -112,12 +127,17 @@ impl Core {
                 self.learn(RsId(dialog.0), None, warnings, step);
                 self.attach(RsId(dialog.0), attachments, step);
             }
-            Event::Established { dialog } => self.showed_life(RsId(dialog.0)),
+            Event::Controlled { dialog, action } => self.controlled(RsId(dialog.0), action, step),
+            Event::Established { dialog } => {
+                self.showed_life(RsId(dialog.0));
+                self.ask_snapshot(RsId(dialog.0), step);
+            }
             Event::Ended { dialog, cause, reason, metadata } => {
                 let id = RsId(dialog.0);
                 self.learn(id, metadata, Vec::new(), step);
                 self.ended(id, crate::end_cause(cause), reason, step);
             }
+            Event::Unreachable { dialog } => self.unreachable(session_id(dialog), step),
             Event::TurnedAway { call_id, peer, status, cause } => {
                 self.refused += 1;
                 step.out.facts.push(Fact::SessionRefused(Refused { call_id, peer: peer.to_string(), status, cause }));
@@ -133,8 +153,19 @@ impl Core {
                     self.track_refused(track, &cause, step);
                 }
             }
-            Report::MediaStarted { track, at } => self.heard_again(track, at, step),
-            Report::MediaSilent { track, .. } => self.warn(track.recording, &Warning::new("media_silent"), step),
+            Report::MediaStarted { track, at } => {
+                self.sounding(track);
+                self.heard_again(track, at, step);
+            }
+            Report::MediaSilent { track, .. } => self.silent(track, step),
+            Report::TrackKeyed(keys) => self.keyed(*keys, step),
+            Report::TrackSevered { track } => {
+                self.warn(track.recording, &Warning::new("dtls_fingerprint_mismatch"), step);
+            }
+            Report::HandshakeFailed { track, cause } => {
+                let warning = Warning { name: "dtls_handshake_failed", detail: Some(cause.to_owned()) };
+                self.warn(track.recording, &warning, step);
+            }
             Report::TrackClosed(totals) => self.track_closed(totals, step),
         }
     }

@@ -37,6 +37,7 @@ impl Core {
     }
 
     fn release_join_key(&mut self, id: RecordingId) {
+        self.release_communication(id);
         let key = self.recordings.get_mut(&id).and_then(|recording| recording.join_key.take());
         if let Some(key) = key {
             self.by_join_key.remove(&key);
@@ -65,6 +66,9 @@ impl Core {
 
     pub(crate) fn tick(&mut self, step: &mut Step<'_>) {
         self.end_unheard(step);
+        self.end_long_pauses(step);
+        self.discard_unkept(step);
+        self.calls.expire(step.now);
         // A draining node takes no further leg, so there is nothing to wait for.
         let now = (!self.is_draining).then_some(step.now);
         for id in self.recordings.waited_until(now) {
@@ -121,6 +125,7 @@ impl Core {
         }
         let duration_ms = ended_at.millis_since(recording.opened_at);
         let is_empty = recording.tracks.values().all(|track| track.receipt.is_some_and(|receipt| receipt.chunks == 0));
+        let is_provisional = recording.is_provisional;
         self.release_join_key(id);
         step.out.facts.push(Fact::RecordingEnded { recording: id, ended_at, duration_ms, cause });
         // The CANCEL crossed our answer: there is nothing to keep, and the fold of that fact leaves no recording either.
@@ -129,11 +134,17 @@ impl Core {
             step.out.orders.push(Order::DropRecording { recording: id });
             return;
         }
+        if is_provisional {
+            return self.await_keep(id, ended_at, step);
+        }
         step.out.orders.push(Order::FinishRecording { recording: id });
     }
 
     pub(crate) fn finished(&mut self, id: RecordingId, outcome: Result<Finished, String>, step: &mut Step<'_>) {
         self.recordings.remove(&id);
+        if !self.config.has_cti {
+            self.calls.leave(id);
+        }
         match outcome {
             Ok(finished) => {
                 for (track, packets, lost, gaps) in finished.tracks {

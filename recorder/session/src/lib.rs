@@ -6,13 +6,19 @@
 
 mod control;
 mod core;
+mod cti;
 mod ending;
 mod limits;
 mod offer;
 mod people;
+mod policy;
 mod port_pool;
+mod provisional;
 mod reoffer;
 mod restore;
+mod secure;
+mod silence;
+mod snapshot;
 mod state;
 mod table;
 #[cfg(test)]
@@ -22,13 +28,18 @@ mod times;
 use std::ops::RangeInclusive;
 
 use model::{
-    Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report, Timestamp, TrackId,
-    TrackNo,
+    CallCommand, Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report,
+    Timestamp, TrackId, TrackNo,
 };
-use signaling_core::event::Event;
+use signaling_core::{
+    event::Event,
+    tlib::event::{CallIds, CtiEvent},
+};
 
 pub use crate::core::Core;
+pub use crate::policy::{Policy, PolicyConfig, PolicyFault, RuleConfig, Verdict, Words};
 pub use crate::port_pool::PortPool;
+pub use crate::provisional::{NOT_KEPT, Over};
 pub use crate::restore::{Found, Restored};
 
 /// What the core has to know from the configuration.
@@ -48,6 +59,14 @@ pub struct Config {
     /// In the single-session layout of Genesys the public documents do not say which m-line is whom: true when the
     /// first line is `dn`.
     pub genesys_first_line_is_dn: bool,
+    /// There are CTI sources: what is known of calls is kept for events that come late.
+    pub has_cti: bool,
+    /// A pause by command that lasts so long ends by itself, in milliseconds; 0: never.
+    pub auto_resume_ms: u64,
+    /// What is recorded.
+    pub policy: Policy,
+    /// A pause by command that lasts so long is told as a warning, in milliseconds; 0: never.
+    pub long_pause_ms: u64,
 }
 
 /// Something happened.
@@ -59,6 +78,8 @@ pub struct Config {
 pub enum Input {
     /// On the SIP side.
     Signal(Event),
+    /// On a CTI link.
+    Cti(CtiEvent),
     /// In capture.
     Capture(Report),
     /// The spool made a track durable.
@@ -79,6 +100,22 @@ pub enum Input {
         /// Names the reply.
         ticket: u64,
     },
+    /// The same about whatever is recorded of a call.
+    ControlCall {
+        /// What.
+        command: CallCommand,
+        /// Names the reply.
+        ticket: u64,
+    },
+    /// A recording of an earlier life of this process is of a call of these names: what is told of that late is told of it.
+    Recalled {
+        /// Which.
+        recording: RecordingId,
+        /// The names of its call.
+        ids: CallIds,
+    },
+    /// A recording was destroyed: nothing more is told of it.
+    Destroyed(RecordingId),
     /// The finisher is done with a recording.
     Finished {
         /// Which.

@@ -1,17 +1,18 @@
 //! A new recording session: find or make its recording, open its tracks, answer when every port is bound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::{
     Codec, CodecKind, Fact, GapCause, LineGrant, MediaSource, OpenTrack, Order, RecordingId, RecordingOpened, RsId,
-    Secret, SrtpKeys, ToldTimes, TrackId, TrackNo, TrackOpened,
+    ToldTimes, TrackId, TrackNo, TrackOpened,
 };
-use signaling_core::event::{Line, LineState, Offered, Payload, Sdes, Warning};
+use signaling_core::event::{Line, LineState, Offered, Payload, Warning};
 
 use crate::{
     core::{Core, Step, session_id},
     limits,
-    state::{ChannelKey, Pending, Recording, Session, Slot, SlotTrack, TrackState},
+    secure::{dtls_terms, is_protected, local_keys, own_key, remote_keys},
+    state::{ChannelKey, Pending, Recording, Session, Slot, SlotTrack, Snapshot, TrackState, lasting},
 };
 
 impl Core {
@@ -19,23 +20,25 @@ impl Core {
         let id = session_id(offered.dialog);
         let recording = match self.place(&offered, step) {
             Ok(recording) => recording,
-            Err(cause) => {
+            Err((status, cause)) => {
                 let who = (id, offered.call_id.clone(), offered.peer.to_string());
-                return self.refuse(who, 503, cause, step);
+                return self.refuse(who, status, &cause, step);
             }
         };
         self.sessions.insert(
             id,
-            Session {
+            Box::new(Session {
                 recording,
                 call_id: offered.call_id.clone(),
                 peer: offered.peer.to_string(),
-                genesys: offered.genesys.clone(),
+                genesys: offered.genesys.as_ref().map(lasting),
+                leg: leg(&offered),
+                snapshot: Snapshot::default(),
                 metadata: None,
-                lines: Vec::new(),
+                lines: Vec::with_capacity(offered.offer.lines.len()),
                 times: ToldTimes::default(),
                 pending: None,
-            },
+            }),
         );
         let mut waiting = BTreeSet::new();
         for (index, line) in offered.offer.lines.iter().enumerate() {
@@ -53,24 +56,26 @@ impl Core {
     }
 
     /// The recording this session feeds: the one its Genesys id names while that is live, else a new one.
-    fn place(&mut self, offered: &Offered, step: &mut Step<'_>) -> Result<RecordingId, &'static str> {
+    fn place(&mut self, offered: &Offered, step: &mut Step<'_>) -> Result<RecordingId, (u16, String)> {
+        let busy = |cause: &str| (503, cause.to_owned());
         if self.is_draining {
-            return Err("draining");
+            return Err(busy("draining"));
         }
         if !self.has_room {
-            return Err("no_room");
+            return Err(busy("no_room"));
         }
         let kept = offered.offer.lines.iter().filter(|line| line.state.is_kept()).count();
         if self.ports.len() < kept.min(limits::LINES_PER_SESSION) {
-            return Err("no_free_port");
+            return Err(busy("no_free_port"));
         }
         let id = session_id(offered.dialog);
-        let join_key = offered.genesys.as_ref().map(|call| (call.record_id.clone(), call.call_uuid.clone()));
-        if let Some(found) = join_key.as_ref().and_then(|key| self.by_join_key.get(key)).copied()
+        let join_key = offered.join.as_ref().map(|join| join.key.clone());
+        let joined = join_key.as_ref().and_then(|key| self.by_join_key.get(key)).copied();
+        if let Some(found) = joined.or_else(|| self.taken_over(id, offered))
             && let Some(recording) = self.recordings.get_mut(&found)
         {
             if recording.sessions.len() >= limits::SESSIONS_PER_RECORDING {
-                return Err("sessions_per_recording");
+                return Err(busy("sessions_per_recording"));
             }
             recording.sessions.insert(id);
             recording.linger_until = None;
@@ -78,14 +83,31 @@ impl Core {
             return Ok(found);
         }
         if self.recordings.counts().open >= self.config.max_live {
-            return Err("max_live");
+            return Err(busy("max_live"));
         }
+        let (ruling, words) = self.rule(offered)?;
         let recording = RecordingId::new(step.now, step.entropy);
         if let Some(key) = &join_key {
             self.by_join_key.insert(key.clone(), recording);
         }
-        self.recordings.insert(recording, new_recording(recording, join_key, id, step));
+        let mut begun = Recording::new(recording, join_key, id, (step.now, ruling));
+        begun.words = words;
+        self.recordings.insert(recording, begun);
         Ok(recording)
+    }
+
+    /// The recording of the session that this one replaces (RFC 3891); its lines go on in their channels.
+    fn taken_over(&mut self, id: RsId, offered: &Offered) -> Option<RecordingId> {
+        let old = session_id(offered.replaces?);
+        let recording = self.sessions.get(&old)?.recording;
+        for channel in &mut self.recordings.get_mut(&recording)?.channels {
+            if let ChannelKey::Line(of, _) = channel
+                && *of == old
+            {
+                *of = id;
+            }
+        }
+        Some(recording)
     }
 
     /// Opens a track for a line, or none when the answer gives the line port 0.
@@ -107,9 +129,9 @@ impl Core {
         let state = self.recordings.get_mut(&recording)?;
         let no = TrackNo(state.next_track);
         state.next_track += 1;
-        state.tracks.insert(no, TrackState { port, totals: None, receipt: None, is_done: false });
+        state.tracks.insert(no, TrackState { port, totals: None, receipt: None, is_done: false, is_silent: false });
         let is_paused = state.is_paused;
-        let local_key = line.sdes.as_ref().map(|sdes| fresh_key(sdes, step));
+        let local_key = own_key(line, step);
         let held = held(&line.state);
         let track = SlotTrack {
             no,
@@ -118,6 +140,7 @@ impl Core {
             opened_at: step.now,
             local_key,
             remote: line.sdes.clone(),
+            dtls: line.dtls.clone(),
             payloads: line.payloads.clone(),
             held,
             source: source(line),
@@ -134,7 +157,7 @@ impl Core {
 
     fn channel_of(&mut self, id: RsId, index: u16) -> u8 {
         let Some(session) = self.sessions.get(&id) else { return 0 };
-        let key = match session.genesys.as_ref().and_then(|call| call.dn.clone()) {
+        let key = match session.leg.clone() {
             Some(dn) => ChannelKey::Party(dn, index),
             None => ChannelKey::Line(id, index),
         };
@@ -213,6 +236,7 @@ impl Core {
         let recording = session.recording;
         if let Some(offered) = &first {
             self.write_opening(recording, offered, step);
+            self.join_call(recording, offered, step);
         }
         let session = self.sessions.get_mut(&id).expect("looked up above");
         let mut lines = Vec::with_capacity(session.lines.len());
@@ -226,7 +250,9 @@ impl Core {
                 let opened = opened_fact(recording, id, index as u16, slot.label.clone(), track);
                 step.out.facts.push(Fact::TrackOpened(opened));
             }
-            lines.push(LineGrant::Accept { port: track.port, srtp: local_keys(track) });
+            // Keys of a handshake are not for the answer.
+            let srtp = local_keys(track).filter(|_| track.dtls.is_none());
+            lines.push(LineGrant::Accept { port: track.port, srtp });
         }
         if let Some(offered) = first {
             self.introduce(id, *offered, step);
@@ -252,6 +278,10 @@ impl Core {
                 profile: offered.profile.clone(),
                 at: state.opened_at,
             }));
+            if !self.config.policy.is_trivial() {
+                let ruling = state.ruling.clone();
+                step.out.facts.push(Fact::RecordingRuled { recording, ruling });
+            }
         }
         step.out.facts.push(Fact::SessionJoined {
             recording,
@@ -263,30 +293,11 @@ impl Core {
     }
 }
 
-fn new_recording(
-    id: RecordingId,
-    join_key: Option<(String, Option<String>)>,
-    session: RsId,
-    step: &Step<'_>,
-) -> Recording {
-    Recording {
-        id,
-        join_key,
-        is_opened: false,
-        opened_at: step.now,
-        sessions: BTreeSet::from([session]),
-        tracks: BTreeMap::new(),
-        next_track: 0,
-        is_paused: false,
-        is_idle: false,
-        channels: Vec::new(),
-        dns: BTreeSet::new(),
-        linger_until: None,
-        ended: None,
-        warned: BTreeSet::new(),
-        attachments: 0,
-        parties: Vec::new(),
-        past_parties: Vec::new(),
+/// The party or the end that a dialog is, where the call has more than one dialog.
+fn leg(offered: &Offered) -> Option<String> {
+    match &offered.genesys {
+        Some(call) => call.dn.clone(),
+        None => offered.join.as_ref().and_then(|join| join.legs.first().cloned()),
     }
 }
 
@@ -315,22 +326,6 @@ pub(crate) fn codecs(payloads: &[Payload]) -> Vec<Codec> {
         .collect()
 }
 
-/// A key of our own, as long as the chosen suite wants it: fresh for every line (RFC 4568 6.1).
-pub(crate) fn fresh_key(sdes: &Sdes, step: &mut Step<'_>) -> Secret {
-    let mut key = vec![0; sdes.key_salt.len()];
-    step.entropy.fill(&mut key);
-    Secret::new(key)
-}
-
-pub(crate) fn remote_keys(sdes: &Sdes) -> SrtpKeys {
-    SrtpKeys { suite: sdes.suite.clone(), key_salt: Secret::new(sdes.key_salt.clone()), mki: sdes.mki.clone() }
-}
-
-fn local_keys(track: &SlotTrack) -> Option<SrtpKeys> {
-    let (key, remote) = track.local_key.clone().zip(track.remote.as_ref())?;
-    Some(SrtpKeys { suite: remote.suite.clone(), key_salt: key, mki: None })
-}
-
 pub(crate) fn open_order(recording: RecordingId, track: &SlotTrack, is_paused: bool, joins_late: bool) -> Order {
     Order::OpenTrack(Box::new(OpenTrack {
         track: TrackId { recording, no: track.no },
@@ -339,6 +334,8 @@ pub(crate) fn open_order(recording: RecordingId, track: &SlotTrack, is_paused: b
         rtcp_mux: track.rtcp_mux,
         srtp_remote: track.remote.as_ref().map(remote_keys),
         srtp_local: local_keys(track),
+        // With keys the handshake is behind us, even if a process before this one made it.
+        dtls: track.dtls.as_ref().filter(|_| track.remote.is_none()).map(dtls_terms),
         codecs: codecs(&track.payloads),
         paused: if is_paused { Some(GapCause::Paused) } else { track.held },
         joins_late,
@@ -367,7 +364,7 @@ pub(crate) fn opened_fact(
         port: track.port,
         codec,
         payloads,
-        srtp: track.remote.is_some(),
+        srtp: is_protected(track),
         at: track.opened_at,
     }
 }

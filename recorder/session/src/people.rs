@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{Fact, Party, Personal, RecordingId, RsId, Timestamp, TrackNo};
+use model::{Confidence, Fact, Party, Personal, RecordingId, RsId, Timestamp, TrackNo};
 use signaling_core::{
-    event::{Attachment, GenesysCall, Metadata, Offered, Participant, Warning},
-    siprec::attribution,
+    event::{Attachment, Confidence as Sure, GenesysCall, Metadata, Offered, Participant, Warning},
+    siprec::attribution::{self, Place},
 };
 
 use crate::{
@@ -20,16 +20,16 @@ impl Core {
     pub(crate) fn introduce(&mut self, id: RsId, offered: Offered, step: &mut Step<'_>) {
         let Some(recording) = self.sessions.get(&id).map(|session| session.recording) else { return };
         let mut keys = offered.correlation;
-        let mut data = BTreeMap::new();
+        let mut data = offered.headers;
+        if let (Some(join), Some(state)) = (offered.join, self.recordings.get_mut(&recording)) {
+            state.dns.extend(join.legs);
+        }
         if let Some(call) = &offered.genesys {
-            if let Some(state) = self.recordings.get_mut(&recording) {
-                state.dns.extend(call.dn.clone());
-                state.dns.extend(call.other_dn.clone());
-            }
             keys.extend(call.call_uuid.clone().map(|uuid| ("genesys_uuid".to_owned(), uuid)));
-            data = user_data(call);
+            data.extend(user_data(call));
         }
         push_pairs(recording, keys, data, step);
+        self.want_snapshot(id, offered.wants_snapshot, offered.metadata.is_some(), step);
         self.learn(id, offered.metadata, offered.warnings, step);
         self.attribute(id, step);
         self.attach(id, offered.attachments, step);
@@ -58,16 +58,44 @@ impl Core {
         // The fact has it from here on; a live session of 10,000 must not hold it as well.
         let raw = std::mem::take(&mut metadata.raw);
         let kept = &raw[..raw.len().min(limits::RAW_METADATA_OCTETS)];
-        step.out.facts.push(Fact::metadata(recording, metadata.content_type.clone(), kept));
+        step.out.facts.push(Fact::metadata((recording, id), metadata.complete, metadata.content_type.clone(), kept));
         push_pairs(recording, metadata.correlation.clone(), metadata.user_data.clone(), step);
+        // One id for two elements leaves open who is meant (RFC 7865 6.10): a whole document may say it better.
+        let is_doubtful = warnings.iter().any(|warning| warning.name == "duplicate_id");
+        self.note_snapshot(id, (&metadata, is_doubtful), step);
+        self.note_communication(recording, &metadata, step);
         self.remember(id);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        match &mut session.metadata {
-            Some(base) => attribution::merge(base, metadata),
-            None => session.metadata = Some(metadata),
-        }
+        self.merge(id, metadata, step.now);
         self.attribute(id, step);
         self.tell_times(id, step);
+    }
+
+    /// Who is not in a complete document any more has left, and who is new in it has come: now, unless the document says
+    /// when.
+    fn merge(&mut self, id: RsId, update: Metadata, now: Timestamp) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(base) = &mut session.metadata else {
+            session.metadata = Some(update);
+            return;
+        };
+        let primary = |participant: &Participant| participant.aors.first().cloned().unwrap_or_default();
+        let before: Vec<String> = base.participants.iter().map(primary).filter(|aor| !aor.is_empty()).collect();
+        let is_snapshot = update.complete && !update.participants.is_empty();
+        attribution::merge(base, update);
+        if !is_snapshot || before.is_empty() {
+            return;
+        }
+        let after: Vec<String> = base.participants.iter().map(primary).collect();
+        for new in base.participants.iter_mut().filter(|one| !before.contains(&primary(one))) {
+            new.joined_ns = new.joined_ns.or(Some(now.nanos()));
+        }
+        let Some(recording) = self.recordings.get_mut(&session.recording) else { return };
+        for past in &mut recording.past_parties {
+            let address = past.address.reveal();
+            if before.contains(address) && !after.contains(address) {
+                past.left_at = past.left_at.or(Some(now));
+            }
+        }
     }
 
     /// What a session said of its parties stays true when it ends or its metadata is replaced.
@@ -97,7 +125,8 @@ impl Core {
         }
         let Some(state) = self.recordings.get_mut(&recording) else { return };
         if !parties.is_empty() && state.parties != parties {
-            state.parties.clone_from(&parties);
+            // A new list: in the place of an empty one it would have room for four.
+            state.parties = parties.clone();
             step.out.facts.push(Fact::PartiesNamed { recording, parties });
         }
     }
@@ -114,7 +143,7 @@ fn push_pairs(
         step.out.facts.push(Fact::CorrelationLearned { recording, keys: personal(keys).collect() });
     }
     if !data.is_empty() {
-        step.out.facts.push(Fact::UserDataAttached { recording, data: personal(data).collect() });
+        step.out.facts.push(Fact::UserDataAttached { recording, data: personal(data).collect(), raw: None });
     }
 }
 
@@ -135,6 +164,7 @@ fn join_party(parties: &mut Vec<Party>, party: Party) {
     known.tracks.dedup();
     known.name = party.name.or(known.name.take());
     known.role = party.role.or(known.role.take());
+    known.confidence = party.confidence.or(known.confidence);
     // Who joins again after leaving has not left; who was said to have left stays gone until then.
     let is_back = party.joined_at.is_some_and(|joined| known.left_at.is_some_and(|left| joined >= left));
     known.left_at = party.left_at.or(known.left_at.filter(|_| !is_back));
@@ -161,20 +191,24 @@ fn genesys_parties(call: &GenesysCall, lines: &[Slot], first_line_is_dn: bool) -
         let of_party = move |(line, _): &(usize, &Slot)| !is_single || *line == party;
         lines.iter().enumerate().filter(of_party).filter_map(|(_, slot)| slot.track.as_ref().map(|t| t.no)).collect()
     };
-    let party = |(index, dn): (usize, &&String)| Party {
-        address: Personal::new((*dn).clone()),
-        tracks: tracks_of(index),
-        ..Party::default()
+    // Which m-line of a single session is whom is a rule of this installation, not a word of the client.
+    let sure = if is_single { Confidence::Medium } else { Confidence::High };
+    let party = |(index, dn): (usize, &&String)| {
+        let tracks: Vec<TrackNo> = tracks_of(index);
+        let confidence = (!tracks.is_empty()).then_some(sure);
+        Party { address: Personal::new((*dn).clone()), tracks, confidence, ..Party::default() }
     };
     named.iter().enumerate().map(party).collect()
 }
 
 fn siprec_parties(metadata: &Metadata, lines: &[Slot], warnings: &mut Vec<Warning>) -> Vec<Party> {
-    let labels: Vec<_> = lines.iter().map(|slot| slot.label.clone()).collect();
-    let senders = attribution::attribute(metadata, &labels, warnings);
+    let place = |slot: &Slot| Place { label: slot.label.clone(), is_kept: slot.track_no().is_some() };
+    let places: Vec<Place> = lines.iter().map(place).collect();
+    let said = attribution::attribute(metadata, &places, warnings);
     let tracks_of = |participant: usize| {
-        let carries = |(line, _): &(usize, &Slot)| senders.get(*line).is_some_and(|who| who.contains(&participant));
-        lines.iter().enumerate().filter(carries).filter_map(|(_, slot)| slot.track.as_ref().map(|t| t.no)).collect()
+        let carries = |(line, _): &(usize, &Slot)| said.lines.get(*line).is_some_and(|who| who.contains(&participant));
+        let track = |(line, slot): (usize, &Slot)| Some((slot.track.as_ref()?.no, said.confidence.get(line).copied()));
+        lines.iter().enumerate().filter(carries).filter_map(track).unzip()
     };
     let real = |(_, participant): &(usize, &Participant)| !is_placeholder(participant);
     metadata
@@ -191,18 +225,27 @@ fn is_placeholder(participant: &Participant) -> bool {
     participant.aors.iter().all(|aor| aor.trim().is_empty()) && participant.name.is_none()
 }
 
-fn siprec_party(participant: &Participant, tracks: Vec<TrackNo>) -> Party {
+fn siprec_party(participant: &Participant, (tracks, sure): (Vec<TrackNo>, Vec<Option<Sure>>)) -> Party {
     let mut aors = participant.aors.iter();
     let address = aors.next().cloned().unwrap_or_default();
     let number = user_part(&address).filter(|user| *user != address).map(str::to_owned);
     Party {
         name: participant.name.clone().map(Personal::new),
-        role: None,
+        role: participant.role.clone(),
+        confidence: sure.into_iter().flatten().min().map(confidence),
         also: aors.cloned().chain(number).map(Personal::new).collect(),
         tracks,
         address: Personal::new(address),
         joined_at: participant.joined_ns.map(Timestamp::from_nanos),
         left_at: participant.left_ns.filter(|_| participant.has_left).map(Timestamp::from_nanos),
+    }
+}
+
+const fn confidence(sure: Sure) -> Confidence {
+    match sure {
+        Sure::Low => Confidence::Low,
+        Sure::Medium => Confidence::Medium,
+        Sure::High => Confidence::High,
     }
 }
 

@@ -7,7 +7,8 @@ use signaling_core::event::{Line, Offer, Payload, Warning};
 
 use crate::{
     core::{Core, Step},
-    offer::{codecs, fresh_key, held, opened_fact, remote_keys, source},
+    offer::{codecs, held, opened_fact, source},
+    secure::{is_protected, local_keys, own_key, rehandshaken, remote_keys},
     state::{Pending, Slot, SlotTrack},
 };
 
@@ -151,27 +152,42 @@ impl Core {
     }
 }
 
-/// What changed on a line that goes on. True when the payload table grew.
+/// What changed on a line that goes on. True when the payload table did, or the line is protected from now on.
 fn retune(recording: model::RecordingId, track: &mut SlotTrack, line: &Line, step: &mut Step<'_>) -> bool {
+    let was_protected = is_protected(track);
     track.held = held(&line.state);
     track.source = source(line);
     let is_rekeyed = line.sdes.is_some() && line.sdes != track.remote;
+    let before = local_keys(track);
     if let Some(sdes) = line.sdes.as_ref().filter(|_| is_rekeyed) {
         // Our key lives as long as its suite does (RFC 4568 7.1.4): the peer may keep decrypting what we send.
-        if track.remote.as_ref().is_none_or(|known| known.suite != sdes.suite) {
-            track.local_key = Some(fresh_key(sdes, step));
+        let is_other = track.remote.as_ref().is_none_or(|known| known.suite != sdes.suite);
+        if track.dtls.is_some() || line.own_key.is_some() || is_other {
+            track.local_key = own_key(line, step);
         }
         track.remote = Some(sdes.clone());
     }
+    let dtls = rehandshaken(track, line);
     step.out.orders.push(Order::RetuneTrack(Box::new(RetuneTrack {
         track: TrackId { recording, no: track.no },
         source: track.source,
         srtp_remote: if is_rekeyed { line.sdes.as_ref().map(remote_keys) } else { None },
+        // Never the one that is in use: its indices would begin anew (RFC 3711 3.2.1).
+        srtp_local: if is_rekeyed { local_keys(track).filter(|now| before.as_ref() != Some(now)) } else { None },
+        dtls,
         codecs: codecs(&line.payloads),
     })));
-    let known = |payload: &Payload| track.payloads.iter().any(|other| other.payload_type == payload.payload_type);
-    let added: Vec<_> = line.payloads.iter().filter(|payload| !known(payload)).cloned().collect();
-    let is_other = !added.is_empty();
-    track.payloads.extend(added);
+    let payloads = newest_first(&track.payloads, &line.payloads);
+    let is_other = payloads != track.payloads || is_protected(track) != was_protected;
+    track.payloads = payloads;
     is_other
+}
+
+/// What the line speaks now comes first, then what it spoke before: packets already kept still need it. A payload type
+/// keeps its meaning for the whole session (RFC 3264 8.3.2).
+fn newest_first(known: &[Payload], offered: &[Payload]) -> Vec<Payload> {
+    let of = |list: &[Payload], wanted: u8| list.iter().find(|payload| payload.payload_type == wanted).cloned();
+    let now = offered.iter().map(|payload| of(known, payload.payload_type).unwrap_or_else(|| payload.clone()));
+    let before = known.iter().filter(|payload| of(offered, payload.payload_type).is_none()).cloned();
+    now.chain(before).collect()
 }

@@ -24,6 +24,8 @@ use crate::{
 
 /// Another layout of the state: raised when an older state can no longer be read. Such a recording is closed.
 const VERSION: u32 = 1;
+/// Octets of most states: one session of two lines with keys.
+const STATE_OCTETS: usize = 3_072;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -109,12 +111,15 @@ impl Core {
         let recording =
             self.recordings.get(&id).filter(|recording| recording.is_opened && recording.ended.is_none())?;
         let answered = |session: &&Session| session.pending.as_ref().is_none_or(|pending| pending.first.is_none());
-        let session = |id: &RsId| Some((*id, self.sessions.get(id).filter(answered)?));
+        let session = |id: &RsId| Some((*id, self.sessions.get(id).map(Box::as_ref).filter(answered)?));
         let sessions: Vec<_> = recording.sessions.iter().filter_map(session).collect();
         if sessions.is_empty() && recording.linger_until.is_none() {
             return None;
         }
-        serde_json::to_vec(&Written { version: VERSION, recording, sessions }).ok().map(Secret::new)
+        // Room for most at once: growing would copy it five times, and leave as many copies behind.
+        let mut state = Vec::with_capacity(STATE_OCTETS);
+        serde_json::to_writer(&mut state, &Written { version: VERSION, recording, sessions }).ok()?;
+        Some(Secret::new(state))
     }
 
     /// The recording that a session feeds.
@@ -152,10 +157,17 @@ impl Core {
         recording.sessions = alive.iter().chain(&ended).map(|(session, _)| *session).collect();
         let closed = |no: &(TrackNo, Option<u32>)| (no.0, closed_track(id, *no));
         recording.tracks = tracks.iter().map(closed).collect();
+        if let Some(communication) = &recording.communication {
+            self.by_communication.entry(communication.clone()).or_default().insert(id);
+        }
         if let Some(key) = &recording.join_key {
             self.by_join_key.insert(key.clone(), id);
         }
+        let call = recording.call.clone();
         self.recordings.insert(id, recording);
+        if let Some(ids) = call {
+            self.join_by(id, &ids, step);
+        }
         let mut cut: BTreeMap<TrackNo, Interrupted> = BTreeMap::new();
         for no in tracks.iter().filter(|(_, chunks)| chunks.is_none()).map(|(no, _)| *no) {
             let nothing = Interrupted::new(now);
@@ -163,7 +175,7 @@ impl Core {
         }
         let sessions: Vec<RsId> = alive.iter().map(|(session, _)| *session).collect();
         for (session, state) in alive.into_iter().chain(ended) {
-            self.sessions.insert(session, state);
+            self.sessions.insert(session, Box::new(state));
             // The tracks so far are credited to who fed them before their numbers are forgotten.
             self.remember(session);
             self.go_on(session, dialogs.contains(&session), &mut cut, step);
@@ -233,7 +245,7 @@ impl Core {
         recording.next_track += 1;
         // A port outside the range of today is used all the same: the peer sends there. It does not come back.
         let port = if self.ports.claim(before.port) { before.port } else { 0 };
-        recording.tracks.insert(no, TrackState { port, totals: None, receipt: None, is_done: false });
+        recording.tracks.insert(no, TrackState { port, totals: None, receipt: None, is_done: false, is_silent: false });
         let cause = if recording.is_paused { Some(GapCause::Paused) } else { before.held };
         Some(SlotTrack {
             no,
@@ -357,5 +369,5 @@ impl Interrupted {
 fn closed_track(recording: RecordingId, (no, chunks): (TrackNo, Option<u32>)) -> TrackState {
     let track = TrackId { recording, no };
     let receipt = chunks.map(|chunks| Receipt { track, chunks, octets: 0, complete: true });
-    TrackState { port: 0, totals: None, is_done: receipt.is_some(), receipt }
+    TrackState { port: 0, totals: None, is_done: receipt.is_some(), receipt, is_silent: false }
 }

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    EndCause, Gap, GapCause, MediaSource, Party, Receipt, RecordingId, RsId, Secret, Timestamp, ToldTimes, TrackNo,
-    TrackTotals,
+    Actor, EndCause, Gap, GapCause, MediaSource, Party, Receipt, RecordingId, RsId, Ruling, Secret, SmallMap, SmallSet,
+    Timestamp, ToldTimes, TrackNo, TrackTotals, Treatment,
 };
 use serde::{Deserialize, Serialize};
-use signaling_core::event::{GenesysCall, Metadata, Offered, Payload, Sdes};
+use signaling_core::{
+    event::{Dtls, GenesysCall, Metadata, Offered, Payload, Sdes},
+    tlib::event::CallIds,
+};
 
-use crate::limits;
+use crate::{limits, policy::Words};
 
 /// One recording that is live or waits for its archive. What is written down of it survives a crash.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,9 +23,9 @@ pub(crate) struct Recording {
     /// `RecordingOpened` was written.
     pub(crate) is_opened: bool,
     pub(crate) opened_at: Timestamp,
-    pub(crate) sessions: BTreeSet<RsId>,
+    pub(crate) sessions: SmallSet<RsId>,
     #[serde(skip)]
-    pub(crate) tracks: BTreeMap<TrackNo, TrackState>,
+    pub(crate) tracks: SmallMap<TrackNo, TrackState>,
     pub(crate) next_track: u16,
     /// Paused by command.
     pub(crate) is_paused: bool,
@@ -31,18 +34,76 @@ pub(crate) struct Recording {
     /// Who feeds which channel.
     pub(crate) channels: Vec<ChannelKey>,
     /// DNs that fed it: two of them make a complete per-party pair.
-    pub(crate) dns: BTreeSet<String>,
+    pub(crate) dns: SmallSet<String>,
     /// No session is left; it ends then unless another leg comes.
     pub(crate) linger_until: Option<Timestamp>,
     #[serde(skip)]
     pub(crate) ended: Option<(Timestamp, EndCause)>,
-    pub(crate) warned: BTreeSet<String>,
+    pub(crate) warned: SmallSet<String>,
     /// Attachments written down so far.
     pub(crate) attachments: usize,
     /// As last written down.
     pub(crate) parties: Vec<Party>,
     /// Said by sessions that have ended, or by metadata since replaced.
     pub(crate) past_parties: Vec<Party>,
+    /// The communication session that it is of, as its metadata says.
+    #[serde(default)]
+    pub(crate) communication: Option<String>,
+    /// The call that it is of.
+    #[serde(default)]
+    pub(crate) call: Option<CallIds>,
+    /// Since when it is paused by command.
+    #[serde(default)]
+    pub(crate) paused_at: Option<Timestamp>,
+    /// What the policy said last.
+    #[serde(default)]
+    pub(crate) ruling: Ruling,
+    /// What the policy knows of it beside what its call says; none where everything is recorded.
+    #[serde(default)]
+    pub(crate) words: Option<Box<Words>>,
+    /// Kept only if somebody asks for it.
+    #[serde(default)]
+    pub(crate) is_provisional: bool,
+    /// Somebody asked for its destruction while it was live.
+    #[serde(default)]
+    pub(crate) discarded_by: Option<(Actor, Option<String>)>,
+    /// It is over, provisional, and waits so long for somebody to ask for it.
+    #[serde(skip)]
+    pub(crate) keep_until: Option<Timestamp>,
+}
+
+impl Recording {
+    /// One that a session begins now, as the policy wants it.
+    pub(crate) fn new(id: RecordingId, join_key: Option<JoinKey>, session: RsId, begin: (Timestamp, Ruling)) -> Self {
+        let (opened_at, ruling) = begin;
+        Self {
+            id,
+            join_key,
+            is_opened: false,
+            opened_at,
+            sessions: SmallSet::from([session]),
+            tracks: SmallMap::new(),
+            next_track: 0,
+            is_paused: false,
+            is_idle: false,
+            channels: Vec::new(),
+            dns: SmallSet::new(),
+            linger_until: None,
+            ended: None,
+            warned: SmallSet::new(),
+            attachments: 0,
+            parties: Vec::new(),
+            past_parties: Vec::new(),
+            communication: None,
+            call: None,
+            paused_at: None,
+            is_provisional: ruling.treatment == Treatment::Provisional,
+            ruling,
+            words: None,
+            discarded_by: None,
+            keep_until: None,
+        }
+    }
 }
 
 pub(crate) type JoinKey = (String, Option<String>);
@@ -65,6 +126,8 @@ pub(crate) struct TrackState {
     pub(crate) receipt: Option<Receipt>,
     /// `TrackClosed` was written, or it never opened.
     pub(crate) is_done: bool,
+    /// Nothing has come on it for longer than is allowed.
+    pub(crate) is_silent: bool,
 }
 
 /// One recording session.
@@ -74,6 +137,12 @@ pub(crate) struct Session {
     pub(crate) call_id: String,
     pub(crate) peer: String,
     pub(crate) genesys: Option<GenesysCall>,
+    /// Which of several dialogs of one call this is: a party, an end.
+    #[serde(default)]
+    pub(crate) leg: Option<String>,
+    /// Where asking for metadata stands.
+    #[serde(default)]
+    pub(crate) snapshot: Snapshot,
     /// Merged over all documents of the session.
     pub(crate) metadata: Option<Metadata>,
     pub(crate) lines: Vec<Slot>,
@@ -82,6 +151,30 @@ pub(crate) struct Session {
     /// The offer that waits for ports.
     #[serde(skip)]
     pub(crate) pending: Option<Pending>,
+}
+
+/// What of a call has to be known for as long as it lives: the rest is told at its beginning.
+pub(crate) fn lasting(call: &GenesysCall) -> GenesysCall {
+    let GenesysCall { record_id, call_uuid, conn_id, dn, record_dn, other_dn, other: _ } = call;
+    GenesysCall {
+        record_id: record_id.clone(),
+        call_uuid: call_uuid.clone(),
+        conn_id: conn_id.clone(),
+        dn: dn.clone(),
+        record_dn: record_dn.clone(),
+        other_dn: other_dn.clone(),
+        other: BTreeMap::new(),
+    }
+}
+
+/// Where asking for a metadata snapshot stands (RFC 7866 9.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Snapshot {
+    /// There is nothing to ask, or it was asked, or all is known.
+    #[default]
+    Settled,
+    /// To be asked once the session is established.
+    Wanted,
 }
 
 /// One m-line of a session.
@@ -114,6 +207,9 @@ pub(crate) struct SlotTrack {
     #[serde(with = "key")]
     pub(crate) local_key: Option<Secret>,
     pub(crate) remote: Option<Sdes>,
+    /// What a DTLS-SRTP line agreed on. The keys of its handshake stand in `remote` and `local_key` once they are there.
+    #[serde(default)]
+    pub(crate) dtls: Option<Dtls>,
     pub(crate) payloads: Vec<Payload>,
     /// The line is inactive or on hold.
     pub(crate) held: Option<GapCause>,

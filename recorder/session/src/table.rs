@@ -13,9 +13,12 @@ use crate::state::Recording;
 /// All recordings that are live or wait for their archive.
 #[derive(Debug, Default)]
 pub(crate) struct Recordings {
-    all: BTreeMap<RecordingId, Entry>,
+    /// Boxed: a tree of large values is half empty.
+    all: BTreeMap<RecordingId, Box<Entry>>,
     counts: Counts,
     lingering: BTreeSet<(Timestamp, RecordingId)>,
+    paused: BTreeSet<(Timestamp, RecordingId)>,
+    provisional: BTreeSet<(Timestamp, RecordingId)>,
     /// Lent out since the last [`Self::settle`].
     touched: Vec<RecordingId>,
 }
@@ -46,7 +49,9 @@ struct Traits {
     is_live: bool,
     is_pending: bool,
     is_unsettled: bool,
+    paused_at: Option<Timestamp>,
     linger_until: Option<Timestamp>,
+    keep_until: Option<Timestamp>,
 }
 
 impl Traits {
@@ -57,7 +62,9 @@ impl Traits {
             is_live: is_open && recording.is_opened,
             is_pending: !is_open,
             is_unsettled: recording.linger_until.is_some() || recording.tracks.values().any(|track| !track.is_done),
+            paused_at: recording.paused_at.filter(|_| is_open),
             linger_until: recording.linger_until,
+            keep_until: recording.keep_until,
         }
     }
 }
@@ -80,11 +87,11 @@ impl Recordings {
         self.remove(&id);
         let traits = Traits::of(&recording);
         self.note(id, Traits::default(), traits);
-        self.all.insert(id, Entry { recording, traits });
+        self.all.insert(id, Box::new(Entry { recording, traits }));
     }
 
     pub(crate) fn remove(&mut self, id: &RecordingId) -> Option<Recording> {
-        let Entry { recording, traits } = self.all.remove(id)?;
+        let Entry { recording, traits } = *self.all.remove(id)?;
         self.note(*id, traits, Traits::default());
         Some(recording)
     }
@@ -113,6 +120,19 @@ impl Recordings {
         self.lingering.iter().take_while(is_due).map(|(_, id)| *id).collect()
     }
 
+    /// Recordings that have been paused by command for at least this long, and since when.
+    pub(crate) fn paused_before(&mut self, now: Timestamp, for_ms: u64) -> Vec<(RecordingId, Timestamp)> {
+        self.settle();
+        let is_long = |(since, _): &&(Timestamp, RecordingId)| now.millis_since(*since) >= for_ms;
+        self.paused.iter().take_while(is_long).map(|(since, id)| (*id, *since)).collect()
+    }
+
+    /// Recordings that somebody could have asked for until `now`, and nobody did.
+    pub(crate) fn unkept(&mut self, now: Timestamp) -> Vec<RecordingId> {
+        self.settle();
+        self.provisional.iter().take_while(|(until, _)| *until <= now).map(|(_, id)| *id).collect()
+    }
+
     fn note(&mut self, id: RecordingId, before: Traits, now: Traits) {
         let Counts { open, live, pending, unsettled } = &mut self.counts;
         let shift = |count: &mut usize, was: bool, is: bool| *count = *count + usize::from(is) - usize::from(was);
@@ -120,6 +140,14 @@ impl Recordings {
         shift(live, before.is_live, now.is_live);
         shift(pending, before.is_pending, now.is_pending);
         shift(unsettled, before.is_unsettled, now.is_unsettled);
+        if before.paused_at != now.paused_at {
+            before.paused_at.map(|since| self.paused.remove(&(since, id)));
+            now.paused_at.map(|since| self.paused.insert((since, id)));
+        }
+        if before.keep_until != now.keep_until {
+            before.keep_until.map(|until| self.provisional.remove(&(until, id)));
+            now.keep_until.map(|until| self.provisional.insert((until, id)));
+        }
         if before.linger_until != now.linger_until {
             before.linger_until.map(|until| self.lingering.remove(&(until, id)));
             now.linger_until.map(|until| self.lingering.insert((until, id)));

@@ -1,6 +1,10 @@
 //! Journeys through the core with simulated time: assertions are on facts and orders, never on its inside.
 
+mod cti;
+mod dtls;
 mod index;
+mod joining;
+mod provisional;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -10,8 +14,8 @@ use model::{
     Receipt, RecordingId, Report, Timestamp, TrackCounters, TrackId, TrackTotals,
 };
 use signaling_core::event::{
-    Attachment, CommunicationSession, DialogId, Ended, Event, GenesysCall, Line, LineState, Metadata, MetadataStream,
-    Offer, Offered, Participant, Payload, Peer, Sdes, Transport,
+    Attachment, CommunicationSession, DialogId, Ended, Event, GenesysCall, Join, Line, LineState, Metadata,
+    MetadataStream, Offer, Offered, Participant, Payload, Peer, Sdes, Transport,
 };
 
 use crate::{Config, Core, Finished, Input, Output};
@@ -32,6 +36,10 @@ fn config() -> Config {
         resume_held_wait_ms: 600_000,
         max_live: 4,
         genesys_first_line_is_dn: true,
+        has_cti: true,
+        auto_resume_ms: 0,
+        long_pause_ms: 0,
+        policy: crate::Policy::default(),
     }
 }
 
@@ -149,6 +157,8 @@ fn line(label: Option<&str>, state: LineState) -> Line {
         rtcp: None,
         rtcp_mux: false,
         sdes: None,
+        own_key: None,
+        dtls: None,
         payloads: vec![Payload { payload_type: 0, encoding: "PCMU".into(), clock_hz: 8_000, channels: 1 }],
     }
 }
@@ -168,10 +178,14 @@ fn offered(dialog: u64, offer: Offer) -> Box<Offered> {
         },
         profile: "rfc7866".into(),
         offer,
+        join: None,
+        replaces: None,
+        wants_snapshot: false,
         genesys: None,
         metadata: None,
         attachments: Vec::new(),
         correlation: BTreeMap::new(),
+        headers: BTreeMap::new(),
         warnings: Vec::new(),
     })
 }
@@ -185,7 +199,9 @@ fn leg(dialog: u64, dn: &str) -> Input {
         ..GenesysCall::default()
     };
     let offer = Offer { lines: vec![line(None, LineState::Active)] };
-    Input::Signal(Event::Offered(Box::new(Offered { genesys: Some(call), ..*offered(dialog, offer) })))
+    let join = Join { key: ("R1".into(), Some("U1".into())), legs: vec![dn.into()] };
+    let leg = Offered { genesys: Some(call), join: Some(join), ..*offered(dialog, offer) };
+    Input::Signal(Event::Offered(Box::new(leg)))
 }
 
 fn bye(dialog: u64) -> Input {
@@ -389,6 +405,35 @@ fn a_command_pause_outlasts_a_resume_by_signaling() {
     assert!(!world.orders.iter().any(|order| matches!(order, Order::ResumeTrack { .. })));
     assert_eq!(world.control(recording, CommandKind::Resume), Ok(()));
     assert_eq!(world.orders.iter().filter(|order| matches!(order, Order::ResumeTrack { .. })).count(), 2);
+}
+
+#[test]
+fn a_payload_type_keeps_its_codec_whatever_a_later_offer_says() {
+    let mut world = World::new();
+    let payload = |payload_type, encoding: &str| Payload {
+        payload_type,
+        encoding: encoding.into(),
+        clock_hz: 8_000,
+        channels: 1,
+    };
+    let offer = |payloads: &[(u8, &str)]| {
+        let payloads = payloads.iter().map(|(number, name)| payload(*number, name)).collect();
+        Offer { lines: vec![Line { payloads, ..line(Some("1"), LineState::Active) }] }
+    };
+    world.feed(Input::Signal(Event::Offered(offered(1, offer(&[(96, "PCMU")])))));
+    let again = offer(&[(96, "G722"), (97, "PCMA")]);
+    world.feed(Input::Signal(Event::Reoffered {
+        dialog: DialogId(1),
+        offer: again,
+        metadata: None,
+        warnings: Vec::new(),
+    }));
+    let known = world.facts.iter().find_map(|fact| match fact {
+        Fact::TrackOpened(opened) => Some(opened.payloads.clone()),
+        _ => None,
+    });
+    let expected = vec![(96, "PCMU".to_owned(), 8_000, 1), (97, "PCMA".to_owned(), 8_000, 1)];
+    assert_eq!(known, Some(expected), "RFC 3264 8.3.2: what was kept as 96 is still read as what it was");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the metadata tells of times: when the communication session began and stopped, and when each stream was sent.
 
-use model::{Fact, RsId, Timestamp, ToldTimes, TrackTimes};
-use signaling_core::event::{Metadata, MetadataStream};
+use model::{Fact, RsId, Timestamp, ToldSession, ToldTimes, TrackTimes};
+use signaling_core::event::{CommunicationSession, Metadata, MetadataStream};
 
 use crate::{
     core::{Core, Step},
@@ -26,7 +26,18 @@ fn told(session: &Session) -> Option<ToldTimes> {
         started_at: metadata.sessions.iter().filter_map(|one| one.started_ns).min().map(Timestamp::from_nanos),
         stopped_at: stopped_ns.map(Timestamp::from_nanos),
         tracks: session.lines.iter().filter_map(|slot| track_times(metadata, slot, stopped_ns)).collect(),
+        sessions: several(metadata),
     })
+}
+
+/// Each communication session, where there are several: one alone is told by the times of the whole.
+fn several(metadata: &Metadata) -> Vec<ToldSession> {
+    let told = |one: &CommunicationSession| ToldSession {
+        id: one.id.clone(),
+        started_at: one.started_ns.map(Timestamp::from_nanos),
+        stopped_at: one.stopped_ns.map(Timestamp::from_nanos),
+    };
+    if metadata.sessions.len() < 2 { Vec::new() } else { metadata.sessions.iter().map(told).collect() }
 }
 
 /// Several communication sessions may share one recording session: it goes on until the last of them stops.

@@ -45,7 +45,10 @@ pub(crate) fn stage(view: RecordingView, spool: &Spool, key: &DataKey, folder: P
     }
     std::fs::create_dir_all(&folder)?;
     let source = Source::new(&view, spool, key);
-    let survey = RefCell::new(Survey::new(&specs(&view)));
+    let specs = specs(&view);
+    // One line with everybody has no sides: the file is mono, and the flag says why (vector 322).
+    let survey = if view.is_mixed() { Survey::mixed(&specs) } else { Survey::new(&specs) };
+    let survey = RefCell::new(survey);
     let mut tracks = SealedWriter::copying(&folder, TRACKS)?;
     let mut missing = Missing::default();
     source.packets(

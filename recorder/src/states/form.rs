@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crypto::seal::StateDraft;
 use model::{RsId, Secret};
 use signaling_core::endpoint::DialogState;
 
@@ -26,16 +27,17 @@ impl Kept {
         self.recording.is_some() && self.dialogs.values().all(Option::is_some)
     }
 
-    pub(crate) fn encode(&self) -> Secret {
+    /// What is sealed.
+    pub(crate) fn draft(&self) -> StateDraft {
         let parts = || self.recording.iter().chain(self.dialogs.values().flatten());
         let octets: usize = parts().map(|part| part.reveal().len() + 4).sum();
-        let mut plain = Vec::with_capacity(MAGIC.len() + octets);
-        plain.extend_from_slice(MAGIC);
+        let mut draft = StateDraft::with_capacity(MAGIC.len() + octets);
+        draft.push(MAGIC);
         for part in parts() {
-            plain.extend_from_slice(&(part.reveal().len() as u32).to_be_bytes());
-            plain.extend_from_slice(part.reveal());
+            draft.push(&(part.reveal().len() as u32).to_be_bytes());
+            draft.push(part.reveal());
         }
-        Secret::new(plain)
+        draft
     }
 
     /// `None` when it is no state of this version.
@@ -66,6 +68,13 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Kept {
+        fn encode(&self) -> Secret {
+            let key = crypto::seal::DataKey::from_entropy([1; 32]).state_key(&[2; 16]);
+            Secret::new(key.open(&key.seal(self.draft(), [3; 12])).unwrap())
+        }
+    }
 
     #[test]
     fn a_state_reads_back_and_a_cut_or_foreign_one_is_none() {

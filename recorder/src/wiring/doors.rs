@@ -3,22 +3,30 @@
 use std::sync::Arc;
 
 use capture::Capture;
-use crypto::tls::TlsMaterial;
+use crypto::{dtls::Engine, tls::TlsMaterial};
 use custody::{TlsPaths, self_signed};
 use ops::health::{Health, HealthServer};
 use prometheus::Registry;
 use signaling::{Revival, Signaling, SignalingParts};
 use signaling_core::{
     endpoint::DialogState,
-    event::{Command, Event},
+    event::Command,
     negotiate::{Policy, SdesOverClear},
 };
 use storage::Spool;
-use storage_core::ports::Playback;
+use storage_core::{delivery::Delivery, ports::Playback};
 use tokio::sync::mpsc;
 
 use super::{House, shells};
-use crate::{config::Config, control::Desk, current::Current, fault::Fault, session_thread::Mailbox, states::States};
+use crate::{
+    assurance::AssuranceDesk,
+    config::Config,
+    control::Desk,
+    current::Current,
+    fault::Fault,
+    session_thread::{Ear, Mailbox},
+    states::States,
+};
 
 pub(crate) async fn open_health(
     config: &Config,
@@ -38,7 +46,10 @@ pub(crate) fn start_capture(
     mailbox: &Mailbox,
     registry: &Registry,
 ) -> Result<Arc<Capture>, Fault> {
-    let capture = Capture::start(&config.media, spool.sink(), shells::reports(mailbox), registry);
+    let identity = config.media.dtls.then(custody::dtls::identity).transpose();
+    let identity = identity.map_err(|error| Fault::Failed(format!("no DTLS certificate can be made: {error}")))?;
+    let dtls = identity.map(Engine::new).transpose().map_err(|error| Fault::Failed(error.to_string()))?;
+    let capture = Capture::start_with(&config.media, spool.sink(), shells::reports(mailbox), registry, dtls);
     capture.map(Arc::new).map_err(|error| Fault::Failed(error.to_string()))
 }
 
@@ -50,10 +61,16 @@ pub(crate) fn session_config(config: &Config) -> session::Config {
         resume_held_wait_ms: config.session.resume_held_wait_s.saturating_mul(1_000),
         max_live: config.session.max_live,
         genesys_first_line_is_dn: config.session.genesys_first_line_is_dn,
+        has_cti: config.tlib.is_on() || config.gws.is_on(),
+        // Read once already, when the configuration was.
+        policy: config.policy.read().unwrap_or_default(),
+        auto_resume_ms: config.session.auto_resume_s.saturating_mul(1_000),
+        long_pause_ms: config.session.long_pause_s.saturating_mul(1_000),
     }
 }
 
-fn policy(config: &Config) -> Policy {
+/// `dtls` is the fingerprint of our certificate, where DTLS-SRTP is on.
+pub(crate) fn policy(config: &Config, dtls: Option<[u8; 32]>) -> Policy {
     Policy {
         media_address: config.media.address,
         srtp_required: config.media.srtp == capture::SrtpPolicy::Required,
@@ -61,6 +78,9 @@ fn policy(config: &Config) -> Policy {
             capture::ClearSdes::Refuse => SdesOverClear::Refuse,
             capture::ClearSdes::Warn => SdesOverClear::Warn,
         },
+        // What stands on an RTP/AVP line is SRTP only where a profile knows its peer to mean it.
+        best_effort_srtp: false,
+        dtls,
     }
 }
 
@@ -88,8 +108,7 @@ fn material(
 
 pub(crate) async fn start_signaling(
     house: &House<'_>,
-    events: mpsc::Sender<Event>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Vec<Command>>,
     revival: (Vec<DialogState>, States),
 ) -> Result<Signaling, Fault> {
     let sip = &house.config.sip;
@@ -103,28 +122,21 @@ pub(crate) async fn start_signaling(
     let parts = SignalingParts {
         config: sip.clone(),
         tls: Some(tls),
-        policy: policy(house.config),
-        peers: peers(house.config)?,
-        events,
+        policy: policy(house.config, house.dtls),
+        peers: crate::peers::peers(house.config)?,
+        events: Box::new(Ear::new(house.mailbox.clone())),
         commands,
-        revival: Revival { dialogs, keep: Some(Box::new(move |state| states.dialog(state))), tls: dial },
+        revival: Revival { dialogs, keep: Some(Box::new(move |changed| states.dialogs(changed))), tls: dial },
         registry: house.registry.clone(),
     };
     Signaling::start(parts).await.map_err(|error| Fault::Usage(error.to_string()))
-}
-
-/// The peer rules, checked.
-pub(crate) fn peers(config: &Config) -> Result<Vec<signaling_core::endpoint::PeerRule>, Fault> {
-    let rule = |peer: &crate::config::Peer| {
-        signaling_core::endpoint::PeerRule::new(&peer.network, &peer.profile).map_err(|error| Fault::key("peer", error))
-    };
-    config.peer.iter().map(rule).collect()
 }
 
 pub(crate) async fn start_api(
     house: &House<'_>,
     desk: Arc<Desk>,
     playback: Arc<dyn Playback>,
+    (delivery, assurance): (Arc<dyn Delivery>, Arc<AssuranceDesk>),
 ) -> Result<Option<api::Api>, Fault> {
     let http = &house.config.http;
     if http.listen == "off" {
@@ -139,6 +151,8 @@ pub(crate) async fn start_api(
         tls,
         catalog: Arc::new(Current::new(Arc::clone(&house.catalog), Arc::clone(&house.written))),
         playback,
+        delivery,
+        assurance,
         control: Arc::clone(&desk) as Arc<dyn api::ports::Control>,
         audit: desk,
         access: Arc::new(access),

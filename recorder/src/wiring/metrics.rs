@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use model::Fact;
-use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::life;
 
@@ -13,6 +13,8 @@ pub(crate) struct Metrics {
     archive_pending: IntGauge,
     free_ports: IntGauge,
     recordings: IntCounterVec,
+    provisional: IntCounterVec,
+    long_pauses: IntCounter,
     clock_step: Gauge,
     /// The last step of the wall clock that was told, in nanoseconds.
     step_told: Cell<i64>,
@@ -33,6 +35,15 @@ impl Metrics {
         for result in ["archived", "failed", "refused", "interrupted"] {
             recordings.with_label_values(&[result]);
         }
+        let help = "Provisional recordings by what became of them: kept (asked for), expired.";
+        let provisional = IntCounterVec::new(Opts::new("recorder_provisional_total", help), &["result"])?;
+        registry.register(Box::new(provisional.clone()))?;
+        for result in ["kept", "expired"] {
+            provisional.with_label_values(&[result]);
+        }
+        let long_pauses =
+            IntCounter::new("recorder_long_pauses_total", "Pauses that lasted longer than session.long_pause_s.")?;
+        registry.register(Box::new(long_pauses.clone()))?;
         let help = "How far the wall clock was set away from the clock of what is live.";
         let clock_step = Gauge::new("recorder_clock_step_seconds", help)?;
         registry.register(Box::new(clock_step.clone()))?;
@@ -43,6 +54,8 @@ impl Metrics {
             archive_pending: gauge("recorder_archive_pending", "Recordings ended and not yet in the archive.")?,
             free_ports: gauge("recorder_ports_free", "RTP ports left for new tracks.")?,
             recordings,
+            provisional,
+            long_pauses,
         })
     }
 
@@ -59,6 +72,11 @@ impl Metrics {
                 Fact::RecordingFailed { .. } => self.count("failed", 1),
                 Fact::SessionRefused(_) => self.count("refused", 1),
                 Fact::NodeStarted { interrupted, .. } => self.count("interrupted", interrupted.len() as u64),
+                Fact::RecordingKept { .. } => self.provisional.with_label_values(&["kept"]).inc(),
+                Fact::RecordingDeleted { reason: Some(reason), .. } if reason == session::NOT_KEPT => {
+                    self.provisional.with_label_values(&["expired"]).inc();
+                }
+                Fact::WarningRaised { name, .. } if name == "pause_too_long" => self.long_pauses.inc(),
                 _ => {}
             }
         }

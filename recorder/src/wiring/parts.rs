@@ -102,6 +102,8 @@ pub(crate) fn follow(house: &House<'_>) {
 
 /// What a section can say of itself without being started.
 pub(crate) fn check_sections(config: &Config) -> Result<(), Fault> {
-    super::doors::peers(config)?;
-    config.sip.check().map_err(|error| Fault::Usage(error.to_string()))
+    crate::peers::peers(config)?;
+    config.sip.check().map_err(|error| Fault::Usage(error.to_string()))?;
+    config.delivery.check().map_err(|error| Fault::Usage(error.to_string()))?;
+    super::cti::check(config)
 }

@@ -55,11 +55,8 @@ pub(crate) fn revive(opened: &Opened<'_>, ledger: &mut Ledger, recovered: Recove
         }
     }
     let states = States::start(spool, keyring, std::mem::take(&mut recovery.states), registry)?;
-    for id in recovery.live.keys() {
-        if let Some(state) = core.state(*id) {
-            states.recording(*id, core.sessions_feeding(*id), state);
-        }
-    }
+    let live = recovery.live.iter().filter_map(|id| Some((*id, Some((core.sessions_feeding(*id), core.state(*id)?)))));
+    states.recordings(live.collect());
     Ok(Revived { core, capture, states, recovery })
 }
 
@@ -72,7 +69,7 @@ pub(crate) fn take_up(house: &House<'_>, recovery: Recovery, finisher: &Finisher
     }
     for view in recovery.unfinished {
         tracing::info!(recording = %view.id, "taken up again");
-        finisher.submit(view);
+        finisher.submit(Arc::new(view));
     }
     let (spool, mailbox, interrupted) = (Arc::clone(&house.spool), house.mailbox.clone(), recovery.interrupted);
     let survey = std::thread::Builder::new().name("survey".into());

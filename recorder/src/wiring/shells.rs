@@ -4,25 +4,25 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
-        mpsc::Receiver,
     },
     thread::JoinHandle,
 };
 
 use capture::Capture;
-use model::{Fact, OpenTrack, Order, Report, RsId, Secret};
+use model::{Fact, OpenTrack, Order, Report};
 use session::Input;
-use signaling_core::event::{Command, Event};
-use storage::{Ledger, Spool};
+use signaling_core::event::Command;
+use storage::{Ledger, Mark, Spool, Unfinished};
 use storage_core::view::RecordingView;
 use tokio::sync::{Notify, mpsc};
 
-use super::{House, metrics::Metrics};
+use super::{House, cti::Requests, metrics::Metrics, snapshots::SnapshotTaker};
 use crate::{
+    background,
     fault::Fault,
     finish::Finisher,
     keyring::Keyring,
-    session_thread::{Mail, Mailbox, SessionThread, Shells},
+    session_thread::{Letters, LiveState, Mail, Mailbox, SessionThread, Shells},
     states::States,
     translate,
 };
@@ -30,7 +30,9 @@ use crate::{
 /// The shells of a running node.
 pub(crate) struct RealShells {
     capture: Arc<Capture>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Vec<Command>>,
+    /// For signaling, since the last flush.
+    said: Vec<Command>,
     finisher: Finisher,
     spool: Arc<Spool>,
     keyring: Keyring,
@@ -39,6 +41,8 @@ pub(crate) struct RealShells {
     written: Arc<AtomicU64>,
     pending: Arc<AtomicI64>,
     states: States,
+    snapshots: SnapshotTaker,
+    requests: Requests,
     metrics: Metrics,
 }
 
@@ -46,13 +50,14 @@ impl RealShells {
     pub(crate) fn new(
         house: &House<'_>,
         capture: Arc<Capture>,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Vec<Command>>,
         finisher: Finisher,
-        states: States,
+        (states, snapshots): (States, SnapshotTaker),
     ) -> Result<Self, Fault> {
         Ok(Self {
             capture,
             commands,
+            said: Vec::new(),
             finisher,
             spool: Arc::clone(&house.spool),
             keyring: house.keyring.clone(),
@@ -61,6 +66,8 @@ impl RealShells {
             written: Arc::clone(&house.written),
             pending: Arc::clone(&house.pending),
             states,
+            snapshots,
+            requests: house.requests.clone(),
             metrics: Metrics::register(&house.registry).map_err(|error| Fault::Failed(error.to_string()))?,
         })
     }
@@ -73,13 +80,9 @@ impl RealShells {
 }
 
 impl Shells for RealShells {
-    fn obey(&mut self, order: Order, view: Option<&RecordingView>) {
+    fn obey(&mut self, order: Order, view: Option<&Arc<RecordingView>>) {
         let order = match translate::command(order) {
-            Ok(command) => {
-                // Signaling ends only after this thread has.
-                let _ = self.commands.blocking_send(command);
-                return;
-            }
+            Ok(command) => return self.said.push(command),
             Err(order) => order,
         };
         match order {
@@ -89,13 +92,29 @@ impl Shells for RealShells {
             Order::ResumeTrack { track } => self.capture.resume(track),
             Order::CloseTrack { track } => self.capture.close(track),
             Order::FinishRecording { recording } => match view {
-                Some(view) => self.finisher.submit(view.clone()),
+                Some(view) => self.finisher.submit(Arc::clone(view)),
                 None => tracing::error!(%recording, "nothing is known of a recording that ended"),
             },
             Order::DropRecording { recording } | Order::FreeSpool { recording } => self.free(recording),
-            Order::Answer { .. } | Order::Refuse { .. } | Order::HangUp { .. } | Order::RequestSnapshot { .. } => {
+            Order::AskRecording(ask) => self.requests.ask(*ask),
+            // Carried out by whoever keeps the states, before orders are.
+            Order::KeepState { .. } => {}
+            Order::Answer { .. }
+            | Order::Refuse { .. }
+            | Order::HangUp { .. }
+            | Order::RequestSnapshot { .. }
+            | Order::CheckPeer { .. } => {
                 unreachable!("translated above")
             }
+        }
+    }
+
+    /// One message wakes signaling once, whatever a batch decided: a wake-up for each answer was a third of the cost of both
+    /// threads on one core, because signaling took it over at once for a single message.
+    fn flush(&mut self) {
+        if !self.said.is_empty() {
+            // Signaling ends only after this thread has.
+            let _ = self.commands.blocking_send(std::mem::take(&mut self.said));
         }
     }
 
@@ -103,24 +122,22 @@ impl Shells for RealShells {
         self.metrics.observe(stats, self.pending.load(Ordering::Relaxed), facts);
     }
 
-    fn committed(&mut self, last: u64) {
-        self.written.store(last, Ordering::Release);
+    fn committed(&mut self, mark: Mark, views: &Unfinished) {
+        self.written.store(mark.fact(), Ordering::Release);
         self.committed.notify_one();
+        self.snapshots.offer(mark, views);
     }
 
-    fn keep_state(&mut self, recording: model::RecordingId, state: Option<(Vec<RsId>, Secret)>) {
-        match state {
-            Some((sessions, state)) => self.states.recording(recording, sessions, state),
-            None => self.states.over(recording),
-        }
+    fn keep_states(&mut self, states: Vec<LiveState>) {
+        self.states.recordings(states);
     }
 }
 
 /// Binds the ports of a track, under the key of its recording.
 pub(crate) fn open_track(order: OpenTrack, capture: &Capture, keyring: &Keyring, mailbox: &Mailbox) {
     let track = order.track;
-    match keyring.make(track.recording) {
-        Ok(key) => capture.open(order, Arc::new(key.chunk_key(track.recording.as_bytes()))),
+    match keyring.chunk_key(track.recording) {
+        Ok(key) => capture.open(order, key),
         Err(error) => {
             let cause = format!("no key: {error}");
             let report = Report::TrackRefused { track, cause };
@@ -129,26 +146,19 @@ pub(crate) fn open_track(order: OpenTrack, capture: &Capture, keyring: &Keyring,
     }
 }
 
-/// Starts the session thread and the one that hands signaling's events to it.
+/// Starts the session thread.
 pub(crate) fn spawn_session(
     thread: SessionThread<RealShells>,
-    mail: Receiver<Mail>,
-    mut events: mpsc::Receiver<Event>,
-    mailbox: &Mailbox,
-) -> Result<JoinHandle<Ledger>, Fault> {
+    letters: Letters,
+) -> Result<JoinHandle<(Ledger, Unfinished)>, Fault> {
     let failed = |error: std::io::Error| Fault::Failed(format!("a thread cannot start: {error}"));
-    let mailbox = mailbox.clone();
     std::thread::Builder::new()
-        .name("events".into())
+        .name("session".into())
         .spawn(move || {
-            while let Some(event) = events.blocking_recv() {
-                if !mailbox.send(Input::Signal(event)) {
-                    return;
-                }
-            }
+            background::yield_to_signaling();
+            thread.run(&letters)
         })
-        .map_err(failed)?;
-    std::thread::Builder::new().name("session".into()).spawn(move || thread.run(&mail)).map_err(failed)
+        .map_err(failed)
 }
 
 /// Reports of capture go to the mailbox. It has room for all that all tracks can report, so it is never full; if it

@@ -1,49 +1,63 @@
-//! Takes snapshots of the ledger in the background, so that the next start reads little of it.
+//! Takes snapshots of the ledger beside the session thread, so that the next start reads little of it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
 };
 
-use custody::FileCustodian;
-use storage::{Disk, Snapshots};
+use storage::{Mark, Snapshots, Unfinished};
+use storage_core::view::RecordingView;
 
-use super::{House, parts};
+use crate::{background, fault::Fault};
 
-/// How often it looks whether enough facts have come; between two looks nothing is read.
-const EVERY: Duration = Duration::from_secs(5);
+/// What a snapshot is made of.
+type Told = (Mark, Vec<Arc<RecordingView>>);
 
-/// The one that takes them.
-#[derive(Clone)]
-pub(crate) struct SnapshotTaker(Arc<Mutex<Snapshots>>);
+/// Where snapshots are offered.
+pub(crate) struct SnapshotTaker {
+    /// Of one: while a snapshot is being written, the next has to wait.
+    taken: SyncSender<Told>,
+    /// The fact after which the next one is worth it.
+    next: u64,
+}
 
 impl SnapshotTaker {
-    /// Starts taking them.
-    pub(crate) fn start(house: &House<'_>, custodian: &FileCustodian, disk: &Disk) -> Self {
-        let signer = parts::signer(custodian);
-        let taker = Self(Arc::new(Mutex::new(Snapshots::new(disk, &house.config.data_dir, signer))));
-        let this = taker.clone();
-        house.background.spawn(async move {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                let this = this.clone();
-                // It ends with the runtime only.
-                let _ = tokio::task::spawn_blocking(move || this.take(false)).await;
-            }
-        });
-        taker
+    /// Starts the thread, which ends with the taker and gives `snapshots` back. `last` is the number of the last fact of
+    /// the snapshot that there is.
+    pub(crate) fn start(snapshots: Snapshots, last: u64) -> Result<(Self, JoinHandle<Snapshots>), Fault> {
+        let (taken, told) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("snapshots".into());
+        let thread = thread.spawn(move || write_all(snapshots, &told));
+        let thread = thread.map_err(|error| Fault::Failed(format!("a thread cannot start: {error}")))?;
+        Ok((Self { taken, next: last + Snapshots::FACTS_BETWEEN }, thread))
     }
 
-    /// The last one, of a ledger that was closed.
-    pub(crate) fn last(&self) {
-        self.take(true);
-    }
-
-    fn take(&self, is_last: bool) {
-        // The lock is there for the end alone: nobody else takes one.
-        let mut snapshots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = snapshots.step(is_last) {
-            tracing::warn!(%error, "no snapshot of the ledger: the next start reads more of it");
+    /// Hands a snapshot over when it is worth it. Never waits.
+    pub(crate) fn offer(&mut self, mark: Mark, views: &Unfinished) {
+        let fact = mark.fact();
+        if fact < self.next {
+            return;
         }
+        let is_taken = self.taken.try_send((mark, views.all())).is_ok();
+        // When the one before is still being written, it is tried again a little later, not at every commit.
+        self.next = fact + if is_taken { Snapshots::FACTS_BETWEEN } else { Snapshots::FACTS_BETWEEN / 8 };
+    }
+}
+
+fn write_all(snapshots: Snapshots, told: &Receiver<Told>) -> Snapshots {
+    background::yield_to_calls();
+    while let Ok((mark, views)) = told.recv() {
+        write(&snapshots, &mark, &views);
+    }
+    snapshots
+}
+
+/// Writes one, now.
+pub(crate) fn write(snapshots: &Snapshots, mark: &Mark, views: &[Arc<RecordingView>]) {
+    if let Err(error) = snapshots.write(mark, views) {
+        tracing::warn!(%error, "no snapshot of the ledger: the next start reads more of it");
     }
 }

@@ -8,11 +8,18 @@ mod script;
 pub(crate) mod session;
 pub(crate) mod signal;
 pub mod spec;
+mod wish;
 
 use std::time::Duration;
 
-use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::sleep,
+};
 
+pub(crate) use self::script::ENDED_BY_RECORDER;
+pub use self::wish::Wish;
 pub use self::{
     report::{CallReport, DialogReport, LineReport, Span},
     spec::{Audio, CallSpec, Law, Layout, Pause, Profile, Target, Trust},
@@ -45,6 +52,15 @@ struct Leg {
 /// # Errors
 /// [`CallError`] when it could not be placed at all; what went wrong later is in [`CallReport::problems`].
 pub async fn run(spec: CallSpec) -> Result<CallReport, CallError> {
+    let (_, none) = mpsc::channel(1);
+    run_by(spec, none).await
+}
+
+/// The same, where somebody decides in the middle of the call what happens in it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_by(spec: CallSpec, wishes: mpsc::Receiver<Wish>) -> Result<CallReport, CallError> {
     spec.check()?;
     let seconds = spec.duration.as_secs().saturating_add(1).min(u64::from(limits::SPEECH_SECONDS)) as u32;
     let tapes = [Tape::load(&spec.left, spec.law, 0, seconds)?, Tape::load(&spec.right, spec.law, 1, seconds)?];
@@ -57,7 +73,7 @@ pub async fn run(spec: CallSpec) -> Result<CallReport, CallError> {
         call.hang_up().await;
         return Err(cause);
     }
-    call.follow_script().await?;
+    call.follow_script(wishes).await?;
     call.finish().await
 }
 

@@ -5,8 +5,14 @@ use std::time::Duration;
 use signaling_core::sdp::Direction;
 use tokio::{sync::mpsc, time::sleep_until};
 
-use super::{Call, CallError, spec::CallSpec};
+use super::{
+    Call, CallError, Wish,
+    spec::{CallSpec, Profile},
+};
 use crate::stream::line::Gate;
+
+/// What is told of a dialog that the recorder has ended.
+pub(crate) const ENDED_BY_RECORDER: &str = "ended by the recorder";
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,18 +45,22 @@ pub(crate) fn script(spec: &CallSpec, end: Duration) -> Vec<(Duration, Action)> 
 
 impl Call {
     /// Does what is to be done at its time; returns when the sound is over, or when the recorder has ended every leg.
-    pub(super) async fn follow_script(&mut self) -> Result<(), CallError> {
+    pub(super) async fn follow_script(&mut self, mut wishes: mpsc::Receiver<Wish>) -> Result<(), CallError> {
         let schedule = self.schedule();
         let start = schedule.due(0);
         let end = schedule.due(schedule.packets(self.spec.duration)) - start;
-        let mut ended = self.watch_ends();
+        let (mut ended, mut snapshots) = (self.watch_ends(), self.watch_snapshots());
         let mut up = self.legs.len();
         for (at, action) in script(&self.spec, end) {
             loop {
                 tokio::select! {
                     () = sleep_until((start + at).into()) => break,
+                    Some(wish) = wishes.recv() => if !self.fulfil(wish).await {
+                        return Ok(());
+                    },
+                    Some(leg) = snapshots.recv() => self.tell_snapshot(leg).await,
                     Some(leg) = ended.recv() => {
-                        self.problems.push(format!("dialog {}: ended by the recorder", leg + 1));
+                        self.problems.push(format!("dialog {}: {ENDED_BY_RECORDER}", leg + 1));
                         self.legs[leg].gate.send_replace(Gate::Closed);
                         up -= 1;
                         if up == 0 {
@@ -76,6 +86,31 @@ impl Call {
             });
         }
         ended
+    }
+
+    /// The dialogs that are asked for a snapshot, each time.
+    fn watch_snapshots(&self) -> mpsc::Receiver<usize> {
+        let (tell, asked) = mpsc::channel(self.legs.len().max(1));
+        for (index, leg) in self.legs.iter().enumerate() {
+            let (mut snapshots, tell) = (leg.session.dialog.snapshots(), tell.clone());
+            tokio::spawn(async move {
+                // What was asked for before anybody looked counts, too.
+                if *snapshots.borrow() > 0 {
+                    snapshots.mark_changed();
+                }
+                while snapshots.changed().await.is_ok() && tell.send(index).await.is_ok() {}
+            });
+        }
+        asked
+    }
+
+    /// A whole snapshot, at once and in a request of its own (RFC 7866 9.2). Genesys has no metadata to be asked for.
+    async fn tell_snapshot(&mut self, index: usize) {
+        if self.spec.profile == Profile::Rfc7866
+            && let Err(cause) = self.act_on(index, Action::Update).await
+        {
+            self.problems.push(format!("dialog {}: snapshot: {cause}", index + 1));
+        }
     }
 
     async fn act(&mut self, action: Action) {

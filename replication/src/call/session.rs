@@ -7,6 +7,7 @@ use signaling_core::{
     negotiate::{self, AnsweredLine},
     sdp::{Direction, SessionDescription},
 };
+use tokio::sync::watch;
 
 use super::{
     legs::{self, LegOffer, Port, Side},
@@ -23,6 +24,7 @@ use crate::{
         packets::{Beginning, Packetiser},
         ports::{self, PortPair},
         protect::Protector,
+        said::Said,
         schedule::Digits,
     },
     tape::{OCTETS_PER_MS, Tape},
@@ -33,6 +35,8 @@ use crate::{
 pub(crate) struct Media {
     /// Sound of the left and the right side.
     pub(crate) tapes: [Tape; 2],
+    /// Digits that are pressed on either side.
+    pub(crate) said: [watch::Sender<Said>; 2],
     /// Our address in the offers.
     pub(crate) address: IpAddr,
     remote: IpAddr,
@@ -48,7 +52,7 @@ impl Media {
             None => ports::local_address(remote)?,
         };
         let name: String = world::entropy::<6>()?.iter().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Self { tapes, address, remote: remote.ip(), cname: format!("{name}@replicator") })
+        Ok(Self { tapes, said: Default::default(), address, remote: remote.ip(), cname: format!("{name}@replicator") })
     }
 }
 
@@ -227,6 +231,7 @@ impl Answered {
             packetiser: Packetiser::new(self.beginning, spec.law.payload_type(), samples),
             tape: media.tapes[self.side.index()].clone(),
             digits,
+            said: media.said[self.side.index()].subscribe(),
             remote,
             remote_rtcp,
             protector: spec.srtp.zip(key).map(|(suite, key)| Protector::new(suite, key)).transpose()?,

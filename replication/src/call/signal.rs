@@ -9,6 +9,7 @@ use signaling_core::{
     event::Transport,
     sip::{Headers, write::Body},
 };
+use tokio::sync::watch;
 
 use super::spec::{CallSpec, Profile, Trust};
 use crate::error::CallError;
@@ -87,7 +88,8 @@ impl Connection {
 
     /// Places a session and waits for its final answer.
     pub(crate) async fn invite(&self, invite: Invite) -> Result<Accepted, CallError> {
-        let headers = invite.headers.iter().fold(Headers::new(), |headers, (name, value)| headers.with(name, value));
+        let headers =
+            invite.headers.iter().fold(Headers::new(), |headers, (name, value)| headers.with(name.to_owned(), value));
         let spec = InviteSpec {
             request_uri: invite.uri,
             to: self.to.clone(),
@@ -130,12 +132,41 @@ impl Dialog {
         self.call.update(headers, Some(body)).await.map(drop).map_err(failed)
     }
 
+    /// INFO with one pressed digit, as SIP phones and gateways send it.
+    pub(crate) async fn press(&self, digit: char) -> Result<(), CallError> {
+        let body = Body {
+            content_type: "application/dtmf-relay".to_owned(),
+            disposition: None,
+            content: format!("Signal={digit}\r\nDuration=100\r\n").into_bytes(),
+        };
+        self.call.info(Headers::new(), Some(body)).await.map(drop).map_err(failed)
+    }
+
+    /// INFO with the MSML by which a SIP Server steers the recorder of a Media Server; its prefix really is undeclared.
+    pub(crate) async fn steer(&self, state: &str) -> Result<(), CallError> {
+        let recorder = format!("<gvp:recorder state=\"{state}\"/>");
+        let body = Body {
+            content_type: "application/vnd.radisys.msml+xml".to_owned(),
+            disposition: None,
+            content: format!(
+                "<msml version=\"1.1\"><modifyconference id=\"conf:1\">{recorder}</modifyconference></msml>"
+            )
+            .into_bytes(),
+        };
+        self.call.info(Headers::new(), Some(body)).await.map(drop).map_err(failed)
+    }
+
     /// Hangs up; a session that is over already is no error.
     pub(crate) async fn bye(&self) -> Result<(), CallError> {
         match self.call.bye().await {
             Ok(_) | Err(ClientError::Gone) => Ok(()),
             Err(cause) => Err(failed(cause)),
         }
+    }
+
+    /// Changes whenever the recorder asks for a metadata snapshot; closed with the session.
+    pub(crate) fn snapshots(&self) -> watch::Receiver<u32> {
+        self.call.snapshots()
     }
 
     /// Waits for the end of the session; true when it was not our BYE.

@@ -1,10 +1,10 @@
-//! The command line `replicator`: `call` and `load`, errors on stderr, exit 0 as planned, 1 not, 2 wrong usage.
+//! The command line `replicator`: `call`, `load` and `serve`, errors on stderr, exit 0 as planned, 1 not, 2 wrong usage.
 
 pub mod options;
 mod print;
 pub mod resolve;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -14,6 +14,7 @@ use crate::{
     call,
     error::CallError,
     load::{self, LoadSpec},
+    serve::{self, scenario::Scenario},
 };
 
 /// Replicates calls to a SIPREC or Genesys recorder, as a recording client would.
@@ -30,6 +31,18 @@ enum Command {
     Call(Box<Options>),
     /// Place many calls at low cost
     Load(Box<LoadArgs>),
+    /// Play the switch of a scenario: the server side of the T-Library link, calls, recording control, faults; prints a
+    /// report in JSON
+    #[command(after_long_help = include_str!("../serve/SCENARIO.md"))]
+    Serve(ServeArgs),
+}
+
+/// A scenario.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The scenario (TOML); --help shows one with everything in it
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 /// What a load has beside the options of each of its calls.
@@ -85,6 +98,11 @@ async fn run(command: Command) -> Result<bool, CallError> {
             print::call(&report, options.json);
             Ok(report.ok)
         }
+        Command::Serve(ServeArgs { config }) => {
+            let report = serve::run(Scenario::read(&config)?).await?;
+            print::json(&report);
+            Ok(report.ok)
+        }
         Command::Load(args) => {
             let LoadArgs { options, calls, rate, burst, shared_key, rtcp_mux, setup_only, connections } = *args;
             let options = resolve::with_config(options)?;
@@ -115,6 +133,7 @@ mod tests {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Call(options) => *options,
             Command::Load(args) => args.options,
+            Command::Serve(_) => panic!("no call"),
         }
     }
 
@@ -153,7 +172,7 @@ mod tests {
             ("replicator call h --duration soon", "soon"),
             ("replicator call h --colour red", "--colour"),
             ("replicator call h --ca a.pem --insecure", "--insecure"),
-            ("replicator serve", "serve"),
+            ("replicator serve", "--config"),
         ] {
             let refused = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{line}");

@@ -67,7 +67,8 @@ pub(super) fn load(report: &LoadReport, is_json: bool) {
     }
 }
 
-fn json(report: &impl Serialize) {
+/// One JSON object on a line.
+pub(super) fn json(report: &impl Serialize) {
     println!("{}", serde_json::to_string(report).expect("reports are plain structures with text keys"));
 }
 

@@ -1,5 +1,6 @@
 //! Whole calls and loads against the real signaling stack, with ears where the recorder has its capture.
 
+mod impaired;
 mod recorder;
 
 use std::time::Duration;
@@ -128,6 +129,15 @@ async fn a_rejected_line_is_reported_and_the_rest_is_replicated() {
     assert_eq!(report.problems, ["right line: rejected by the recorder"]);
     assert_eq!(report.dialogs[0].lines[1].remote, None);
     assert_eq!(recorder.stop().await.sound(0), speech(&spec, 0, 2400));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_asked_for_comes_at_once_in_a_request_of_its_own() {
+    let recorder = Recorder::start(Manner::Forgetful).await;
+    let report = call::run(recorder.call(Transport::Tcp)).await.unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+    let heard = recorder.stop().await;
+    assert_eq!((heard.metadata, heard.reoffered.len()), (1, 0));
 }
 
 #[tokio::test]

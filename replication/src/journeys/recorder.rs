@@ -30,6 +30,8 @@ pub(super) enum Manner {
     Full,
     /// Accepts, and hangs up when the session is established.
     Rude,
+    /// Accepts, and asks for a metadata snapshot when the session is established.
+    Forgetful,
 }
 
 /// A running stand-in.
@@ -78,9 +80,11 @@ impl Recorder {
                 media_address: Ipv4Addr::LOCALHOST.into(),
                 srtp_required: false,
                 sdes_over_clear: SdesOverClear::Refuse,
+                best_effort_srtp: false,
+                dtls: None,
             },
-            peers: Vec::new(),
-            events: event_sender,
+            peers: Default::default(),
+            events: Box::new(event_sender),
             commands: command_receiver,
             revival: signaling::Revival::default(),
             registry: prometheus::Registry::new(),
@@ -121,7 +125,7 @@ impl Heard {
         mut self,
         manner: Manner,
         mut events: mpsc::Receiver<Event>,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Vec<Command>>,
     ) -> Self {
         while let Some(event) = events.recv().await {
             let command = match event {
@@ -141,6 +145,9 @@ impl Heard {
                     Some(Command::Accept { dialog, lines })
                 }
                 Event::Established { dialog } if manner == Manner::Rude => Some(Command::HangUp { dialog }),
+                Event::Established { dialog } if manner == Manner::Forgetful => {
+                    Some(Command::RequestSnapshot { dialog })
+                }
                 Event::MetadataReceived { .. } => {
                     self.metadata += 1;
                     None
@@ -149,10 +156,14 @@ impl Heard {
                     self.ended += 1;
                     None
                 }
-                Event::Established { .. } | Event::TurnedAway { .. } | Event::PartsReceived { .. } => None,
+                Event::Established { .. }
+                | Event::TurnedAway { .. }
+                | Event::Unreachable { .. }
+                | Event::PartsReceived { .. }
+                | Event::Controlled { .. } => None,
             };
             if let Some(command) = command {
-                commands.send(command).await.unwrap();
+                commands.send(vec![command]).await.unwrap();
             }
         }
         self

@@ -10,6 +10,7 @@ use super::{
     packets::Packetiser,
     ports::PortPair,
     protect::Protector,
+    said::{Instead, Said},
     schedule::{Digits, EventStep, Schedule},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub struct Line {
     pub tape: Tape,
     /// Digits that take the place of sound.
     pub digits: Option<Digits>,
+    /// Digits that are pressed while the call goes on.
+    pub said: watch::Receiver<Said>,
     /// RTP address of the recorder.
     pub remote: SocketAddr,
     /// Its RTCP address.
@@ -139,6 +142,17 @@ impl Streaming {
     async fn send(&mut self, index: u64) -> Result<(), CallError> {
         if let Some(step) = self.line.digits.as_ref().and_then(|digits| digits.step(index)) {
             return self.send_event(step).await;
+        }
+        let instead = self.line.said.borrow().instead(index);
+        match instead {
+            Some(Instead::Event(step)) => return self.send_event(step).await,
+            Some(Instead::Sound(octets)) => {
+                self.packet.clear();
+                self.line.packetiser.audio(index, &mut self.packet);
+                self.packet.extend_from_slice(&octets);
+                return self.send_packet().await;
+            }
+            None => {}
         }
         let samples = self.line.packetiser.samples_per_packet();
         self.packet.clear();
@@ -249,6 +263,7 @@ mod tests {
             packetiser: Packetiser::new(beginning, 0, 160),
             tape: Tape::new((0..=255).collect()).unwrap(),
             digits: None,
+            said: watch::channel(Said::default()).1,
             remote: ear.rtp.local_addr().unwrap(),
             remote_rtcp: ear.rtcp.local_addr().unwrap(),
             protector: None,
@@ -290,6 +305,9 @@ mod tests {
         let reports = datagrams(&ear.rtcp);
         let last = rtcp::parse(reports.last().unwrap()).unwrap().last();
         assert_eq!(last, Some(Packet::Bye { ssrc: SSRC }));
+        for report in &reports {
+            assert!(report.windows(9).any(|window| window == b"side@test"), "one CNAME in every report");
+        }
     }
 
     #[tokio::test]

@@ -4,4 +4,5 @@ pub mod line;
 pub mod packets;
 pub mod ports;
 pub mod protect;
+pub mod said;
 pub mod schedule;

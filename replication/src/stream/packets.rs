@@ -164,7 +164,7 @@ mod tests {
     fn all_packets_of_a_digit_carry_the_timestamp_of_its_beginning() {
         let mut stream = packetiser();
         let mut packet = Vec::new();
-        stream.event(EventStep { event: 5, began: 1, packets: 3, is_last: true }, &mut packet);
+        stream.event(EventStep { number: 0, event: 5, began: 1, packets: 3, is_last: true }, &mut packet);
         let view = RtpView::parse(&packet).unwrap();
         assert_eq!((view.payload_type(), view.timestamp(), view.marker()), (101, 0, false));
         assert_eq!(view.payload(), [5, 0x8a, 1, 0xe0]);

@@ -35,6 +35,8 @@ impl Schedule {
 /// A digit of telephone-event (RFC 4733), as it goes out in one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventStep {
+    /// Which of the digits it is, from 0.
+    pub number: usize,
     /// Event code: 0-9, `*` is 10, `#` is 11, A-D are 12-15.
     pub event: u8,
     /// Packet index where the event began: all its packets carry the RTP timestamp of that one.
@@ -63,12 +65,24 @@ impl Digits {
         Some(Self { events, from, length, spacing: length + packets(Duration::from_millis(60)) })
     }
 
+    /// The event codes.
+    pub fn events(&self) -> &[u8] {
+        &self.events
+    }
+
+    /// Packets of one digit.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
     /// What stands in the place of packet `index`, if not audio.
     pub fn step(&self, index: u64) -> Option<EventStep> {
         let position = index.checked_sub(self.from)?;
-        let event = *self.events.get((position / self.spacing) as usize)?;
+        let number = (position / self.spacing.max(1)) as usize;
+        let event = *self.events.get(number)?;
         let place = position % self.spacing;
         (place < self.length).then(|| EventStep {
+            number,
             event,
             began: index - place,
             packets: place + 1,
@@ -118,8 +132,8 @@ mod tests {
     fn digits_take_the_place_of_audio_and_leave_a_pause_between_them() {
         let digits = Digits::new("1#", 10, PTIME).unwrap();
         assert_eq!(digits.step(9), None);
-        assert_eq!(digits.step(10), Some(EventStep { event: 1, began: 10, packets: 1, is_last: false }));
-        assert_eq!(digits.step(14), Some(EventStep { event: 1, began: 10, packets: 5, is_last: true }));
+        assert_eq!(digits.step(10), Some(EventStep { number: 0, event: 1, began: 10, packets: 1, is_last: false }));
+        assert_eq!(digits.step(14), Some(EventStep { number: 0, event: 1, began: 10, packets: 5, is_last: true }));
         assert_eq!(digits.step(15), None);
         assert_eq!(digits.step(18).map(|step| (step.event, step.began)), Some((11, 18)));
         assert_eq!(digits.step(26), None);

@@ -5,12 +5,13 @@
 //! [`Event::Ended`] is the last word about a dialog. What signaling turns away by itself (405, 420, 481, ...) is never
 //! offered; an INVITE that it turns away is told as [`Event::TurnedAway`], so that every attempt leaves a trace.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
+mod media;
+mod metadata;
 
+use std::{collections::BTreeMap, fmt, net::SocketAddr};
+
+pub use media::{Dtls, Fingerprint, Line, LineState, Offer, OwnKey, Payload, Sdes};
+pub use metadata::{CommunicationSession, Confidence, GenesysCall, Metadata, MetadataStream, Participant, StreamTimes};
 use serde::{Deserialize, Serialize};
 
 /// One recording session: a SIP dialog. Never reused while the process lives, nor after a crash that it survives.
@@ -31,10 +32,25 @@ pub enum Event {
     Established { dialog: DialogId },
     /// What else a message inside the session brought: parts to be kept but not understood, tolerances it needed.
     PartsReceived { dialog: DialogId, attachments: Vec<Attachment>, warnings: Vec<Warning> },
+    /// The peer asks for a pause, a resumption or the end by a header that its profile knows (AudioCodes).
+    Controlled { dialog: DialogId, action: Action },
     /// The session is over. `metadata` came with the BYE (RFC 8068 3.2.4), `reason` is its `Reason` as it came (RFC 3326).
     Ended { dialog: DialogId, cause: Ended, reason: Option<String>, metadata: Option<Metadata> },
+    /// The peer was asked whether it is still there ([`Command::CheckPeer`]): no answer, or it knows no such session.
+    Unreachable { dialog: DialogId },
     /// An INVITE outside any dialog was turned away by rule; nothing more comes of it.
     TurnedAway { call_id: String, peer: Peer, status: u16, cause: String },
+}
+
+/// What a peer asks of its own recording in the middle of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Keep nothing from here.
+    Pause,
+    /// Keep again.
+    Resume,
+    /// End it.
+    Stop,
 }
 
 /// Why a session is over.
@@ -62,6 +78,8 @@ pub enum Command {
     HangUp { dialog: DialogId },
     /// Ask for a metadata snapshot in an UPDATE of its own (RFC 7866 9.2); at most one per session is sent.
     RequestSnapshot { dialog: DialogId },
+    /// Ask the peer whether it still knows the session; [`Event::Unreachable`] when it does not.
+    CheckPeer { dialog: DialogId },
 }
 
 /// What the answer says about one m-line.
@@ -85,8 +103,14 @@ pub struct Offered {
     pub peer: Peer,
     /// The profile that accepted it: `rfc7866`, `rfc7866-strict`, `genesys-msr`, ...
     pub profile: String,
-    /// The media offered.
+    /// The media offered; with an INVITE that carries no offer, the media that we are going to offer.
     pub offer: Offer,
+    /// The dialogs of one call find each other by this, where one dialog is not the whole call.
+    pub join: Option<Join>,
+    /// The session that this one takes over (RFC 3891): its recording goes on here.
+    pub replaces: Option<DialogId>,
+    /// A metadata snapshot may be asked for when none came (RFC 7866 9.2).
+    pub wants_snapshot: bool,
     /// Genesys Request-URI metadata, when the INVITE came that way.
     pub genesys: Option<GenesysCall>,
     /// SIPREC metadata, when there was any.
@@ -95,8 +119,19 @@ pub struct Offered {
     pub attachments: Vec<Attachment>,
     /// Correlation keys from SIP headers (quirks section 3): `genesys_uuid`, `ucid`, `cisco_guid`, `session_id`, ...
     pub correlation: BTreeMap<String, String>,
+    /// Header fields that the profile keeps as they came.
+    pub headers: BTreeMap<String, String>,
     /// Tolerances that were needed, once per name.
     pub warnings: Vec<Warning>,
+}
+
+/// Several dialogs, one call: a Genesys leg per party, the near and the far end of a built-in bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Equal for the dialogs of one call.
+    pub key: (String, Option<String>),
+    /// Which of them this is, as long as its peer says so; two make a pair.
+    pub legs: Vec<String>,
 }
 
 /// The other end of a flow.
@@ -152,77 +187,6 @@ impl Transport {
     }
 }
 
-/// The media of an offer, after negotiation rules were applied.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
-    /// Every m-line, in order.
-    pub lines: Vec<Line>,
-}
-
-/// One m-line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// `audio`, `video`, ... as written.
-    pub media: String,
-    /// `a=label`, byte for byte.
-    pub label: Option<String>,
-    /// What we can do with it.
-    pub state: LineState,
-    /// Where its media comes from: connection address if it is usable, and port.
-    pub address: Option<IpAddr>,
-    /// Offered RTP port; possibly a placeholder.
-    pub port: u16,
-    /// Where our receiver reports go.
-    pub rtcp: Option<SocketAddr>,
-    /// `a=rtcp-mux` was offered; we accept it.
-    pub rtcp_mux: bool,
-    /// The chosen crypto line; `None` on a plain RTP line.
-    pub sdes: Option<Sdes>,
-    /// Payload types in the order of preference, every one that was offered.
-    pub payloads: Vec<Payload>,
-}
-
-/// What we can do with a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineState {
-    /// The peer sends: we answer `recvonly`.
-    Active,
-    /// `a=inactive` or `a=recvonly`: we answer `inactive`, keep nothing, keep the port.
-    Inactive,
-    /// Held by a zero connection address (RFC 3264 8.4): as inactive.
-    Hold,
-    /// The offer itself has port 0.
-    Removed,
-    /// Beyond us, and why: no common codec, not audio, no usable crypto. Port 0 in the answer.
-    Unusable(&'static str),
-}
-
-impl LineState {
-    /// Whether the answer gives the line a port.
-    pub const fn is_kept(&self) -> bool {
-        matches!(self, Self::Active | Self::Inactive | Self::Hold)
-    }
-}
-
-/// The chosen SDES crypto line (RFC 4568). Keys have no `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sdes {
-    /// Its tag, echoed in the answer.
-    pub tag: u32,
-    /// Suite name, e.g. `AES_CM_128_HMAC_SHA1_80`.
-    pub suite: String,
-    /// The peer's master key || salt.
-    pub key_salt: Vec<u8>,
-    /// MKI value and its length in octets, when the peer uses one.
-    pub mki: Option<(Vec<u8>, u8)>,
-}
-
-impl fmt::Debug for Sdes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sdes(tag {}, {})", self.tag, self.suite)
-    }
-}
-
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -230,119 +194,9 @@ impl fmt::Debug for Command {
             Self::Refuse { dialog, status, .. } => write!(f, "Refuse({dialog:?}, {status})"),
             Self::HangUp { dialog } => write!(f, "HangUp({dialog:?})"),
             Self::RequestSnapshot { dialog } => write!(f, "RequestSnapshot({dialog:?})"),
+            Self::CheckPeer { dialog } => write!(f, "CheckPeer({dialog:?})"),
         }
     }
-}
-
-/// One payload type of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload {
-    /// RTP payload type.
-    pub payload_type: u8,
-    /// Encoding name as in rtpmap (or of the static table, RFC 3551).
-    pub encoding: String,
-    /// Clock rate in Hz.
-    pub clock_hz: u32,
-    /// Channels, 1 unless rtpmap says otherwise.
-    pub channels: u8,
-}
-
-/// What the Request-URI of a Genesys Media Server says (reference: genesys-msr).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GenesysCall {
-    /// `record=`: the recording id.
-    pub record_id: String,
-    /// `calluuid`.
-    pub call_uuid: Option<String>,
-    /// `connid`, when present.
-    pub conn_id: Option<String>,
-    /// `dn`: the recorded party of this session.
-    pub dn: Option<String>,
-    /// `recordDN`: the party that initiated the recording.
-    pub record_dn: Option<String>,
-    /// `otherDN`: the far party, in the single-session layout.
-    pub other_dn: Option<String>,
-    /// Every other parameter, name as written, value percent-decoded.
-    pub other: BTreeMap<String, String>,
-}
-
-/// SIPREC metadata, reduced to what a recorder needs, whatever the dialect.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Media type it came with.
-    pub content_type: String,
-    /// The octets as received.
-    #[serde(skip)]
-    pub raw: Vec<u8>,
-    /// False for a partial document (RFC 7866 9.1).
-    pub complete: bool,
-    /// `session_id` of the first session.
-    pub session_id: Option<String>,
-    /// Every communication session, in document order.
-    pub sessions: Vec<CommunicationSession>,
-    /// When the communication session group began; nanoseconds since 1970.
-    pub grouped_ns: Option<u64>,
-    /// Group ids.
-    pub groups: Vec<String>,
-    /// `sipSessionID`s.
-    pub sip_session_ids: Vec<String>,
-    /// Participants, in document order.
-    pub participants: Vec<Participant>,
-    /// Streams, in document order.
-    pub streams: Vec<MetadataStream>,
-    /// What the associations say of streams, also of such as the document does not describe (RFC 7866 9.1).
-    pub stream_times: Vec<StreamTimes>,
-    /// Correlation keys found in it or in its extensions.
-    pub correlation: BTreeMap<String, String>,
-    /// Known key/value extension data.
-    pub user_data: BTreeMap<String, String>,
-}
-
-/// One participant of the communication session.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Participant {
-    /// Opaque, scoped to this recording session.
-    pub id: String,
-    /// Addresses of record, first is primary; empty for a placeholder.
-    pub aors: Vec<String>,
-    /// Display name of the first nameID that has one.
-    pub name: Option<String>,
-    /// Ids of streams it contributes to; `None` when the document says nothing about its streams.
-    pub sends: Option<Vec<String>>,
-    /// Ids of streams it receives.
-    pub receives: Option<Vec<String>>,
-    /// `disassociate-time` was present: it left.
-    pub has_left: bool,
-    /// An association that is not over was present: it takes part.
-    pub has_joined: bool,
-    /// When it joined, as the document tells; nanoseconds since 1970.
-    pub joined_ns: Option<u64>,
-    /// When it left.
-    pub left_ns: Option<u64>,
-}
-
-/// One communication session. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommunicationSession {
-    /// Opaque id; empty where the document gives none.
-    pub id: String,
-    /// `start-time`.
-    pub started_ns: Option<u64>,
-    /// `stop-time`.
-    pub stopped_ns: Option<u64>,
-}
-
-/// When a stream was contributed to, as `participantstreamassoc` tells. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamTimes {
-    /// The stream.
-    pub id: String,
-    /// Since when the first participant sends it.
-    pub opened_ns: Option<u64>,
-    /// Every participant that sent it has ceased.
-    pub is_closed: bool,
-    /// When the last of them did.
-    pub closed_ns: Option<u64>,
 }
 
 /// A part of a body that is kept but not understood.
@@ -361,23 +215,6 @@ impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Attachment({}, {} octets)", self.content_type, self.octets.len())
     }
-}
-
-/// One stream of the metadata.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetadataStream {
-    /// Opaque id; may be empty (a placeholder).
-    pub id: String,
-    /// The SDP label it is bound to.
-    pub label: Option<String>,
-    /// The session it belongs to.
-    pub session_id: Option<String>,
-    /// Since when somebody sends it, where the document tells; nanoseconds since 1970.
-    pub opened_ns: Option<u64>,
-    /// Nobody sends it any more.
-    pub is_closed: bool,
-    /// Since when.
-    pub closed_ns: Option<u64>,
 }
 
 /// A named warning: a tolerance that was needed, or something odd. The name is stable, e.g. `no_require_siprec`.

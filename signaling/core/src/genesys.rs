@@ -71,6 +71,9 @@ fn insert_other(other: &mut BTreeMap<String, String>, name: &str, value: String)
 /// RFC 3986 2.1; a malformed escape stays as written.
 fn percent_decoded(text: &str) -> String {
     let octets = text.as_bytes();
+    if !octets.contains(&b'%') {
+        return text.to_owned();
+    }
     let mut out = Vec::with_capacity(octets.len());
     let mut at = 0;
     while let Some(octet) = octets.get(at) {

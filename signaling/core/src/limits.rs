@@ -34,11 +34,25 @@ pub const TRANSACTIONS: usize = 250_000;
 pub const UNDECIDED: usize = 4_096;
 
 /// As many may wait for however long: a slow disk is no overload.
-pub const UNDECIDED_FEW: usize = 64;
+pub const UNDECIDED_FEW: usize = 48;
 
-/// When more than [`UNDECIDED_FEW`] wait, and the oldest for longer than this, the next gets 503 without state. At twice
-/// the rate that we can serve, the queue settles here: whoever is taken in waits about this long.
-pub const UNDECIDED_AGE: Duration = Duration::from_millis(100);
+/// When more than [`UNDECIDED_FEW`] wait, and the oldest for longer than this, the next gets 503 without state: a disk that
+/// hangs for so long may hang for good, and another recorder would have answered.
+pub const UNDECIDED_AGE: Duration = Duration::from_secs(2);
+
+/// So long the shortest wait is looked for.
+pub const OVERLOAD_WINDOW: Duration = Duration::from_millis(100);
+
+/// Without a decision for so long, something stood still, and what was before says nothing of now.
+pub const OVERLOAD_BREAK: Duration = Duration::from_millis(250);
+
+/// When the shortest wait of a window is longer than this, the queue stands: with more than [`UNDECIDED_FEW`] in it the next
+/// gets 503 without state.
+pub const OVERLOAD_WAIT: Duration = Duration::from_millis(50);
+
+/// When it is shorter than this again, the overload is over. Between the two the queue is kept short by those who are turned
+/// away, and that alone is no reason to let it grow.
+pub const OVERLOAD_OVER: Duration = Duration::from_millis(12);
 
 /// Events that nobody has fetched yet. Beyond: new INVITEs get 503, the word about them is dropped (counted); events of
 /// live dialogs are always kept.
@@ -49,6 +63,15 @@ pub const EVENT_BACKLOG_HARD: usize = 8_192;
 
 /// Calls of one [`crate::client::Client`]. Beyond: `invite` is refused.
 pub const CLIENT_CALLS: usize = 65_536;
+
+/// Profile files of a customer. Beyond: the configuration is refused.
+pub const PROFILES: usize = 256;
+
+/// Octets of one profile file. Beyond: the configuration is refused.
+pub const PROFILE_OCTETS: usize = 64 * 1024;
+
+/// Profiles that extend each other in a row. Beyond: the configuration is refused.
+pub const PROFILE_DEPTH: usize = 8;
 
 /// Warnings of one offer. Beyond: the rest is dropped, the first ones say enough.
 pub const WARNINGS: usize = 32;

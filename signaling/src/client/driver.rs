@@ -24,6 +24,14 @@ pub(super) struct Placed {
     pub(super) call_id: String,
     pub(super) answer: Answer,
     pub(super) ended: watch::Receiver<Option<EndCause>>,
+    pub(super) snapshots: watch::Receiver<u32>,
+}
+
+/// What an established call is told of.
+struct Told {
+    end: watch::Sender<Option<EndCause>>,
+    /// How often the recorder has asked for a metadata snapshot.
+    snapshots: watch::Sender<u32>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
@@ -43,7 +51,7 @@ pub(super) struct Driver {
     inbound: mpsc::Receiver<Inbound>,
     placing: HashMap<CallId, Reply<Placed>>,
     waiting: HashMap<(CallId, Kind), VecDeque<Reply<Answer>>>,
-    ends: HashMap<CallId, watch::Sender<Option<EndCause>>>,
+    told: HashMap<CallId, Told>,
     again: Option<Again>,
 }
 
@@ -57,7 +65,7 @@ impl Driver {
             inbound,
             placing: HashMap::new(),
             waiting: HashMap::new(),
-            ends: HashMap::new(),
+            told: HashMap::new(),
             again,
         }
     }
@@ -168,25 +176,35 @@ impl Driver {
             }
             ClientEvent::Ended { call, cause, .. } => {
                 self.waiting.retain(|(of, _), _| *of != call);
-                self.ends.remove(&call).map(|end| end.send(Some(cause)));
+                self.told.remove(&call).map(|told| told.end.send(Some(cause)));
             }
-            ClientEvent::Ringing { .. } | ClientEvent::RequestReceived { .. } => {}
+            ClientEvent::RequestReceived { call, body, .. } => {
+                let is_snapshot = body.windows(SNAPSHOT_REQUEST.len()).any(|window| window == SNAPSHOT_REQUEST);
+                if let Some(told) = self.told.get(&call).filter(|_| is_snapshot) {
+                    told.snapshots.send_modify(|count| *count = count.wrapping_add(1));
+                }
+            }
+            ClientEvent::Ringing { .. } => {}
         }
     }
 
     fn answered(&mut self, id: CallId, answer: Answer) {
         let Some(reply) = self.placing.remove(&id) else { return };
         let (end, ended) = watch::channel(None);
+        let (asked, snapshots) = watch::channel(0);
         let call_id = self.client.sip_call_id(id).unwrap_or_default().to_owned();
-        let is_wanted = reply.send(Ok(Placed { id, call_id, answer, ended })).is_ok();
+        let is_wanted = reply.send(Ok(Placed { id, call_id, answer, ended, snapshots })).is_ok();
         if is_wanted {
-            self.ends.insert(id, end);
+            self.told.insert(id, Told { end, snapshots: asked });
         } else {
             let bye = Question { kind: Kind::Bye, headers: Headers::new(), body: None };
             let _ = self.client.ask(id, bye, world::now(), &mut world::fill);
         }
     }
 }
+
+/// The root element of the document that asks for one (RFC 7865 7).
+const SNAPSHOT_REQUEST: &[u8] = b"requestsnapshot";
 
 fn from_core(error: CoreError) -> ClientError {
     match error {

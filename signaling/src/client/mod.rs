@@ -164,8 +164,8 @@ impl ClientHandle {
         let (reply, answered) = oneshot::channel();
         self.asks.send(Ask::Invite { spec: Box::new(spec), reply }).await.map_err(|_| ClientError::Gone)?;
         let placed = answered.await.map_err(|_| ClientError::Gone)??;
-        let driver::Placed { id, call_id, answer, ended } = placed;
-        Ok(Call { id, call_id, answer, ended, handle: self.clone() })
+        let driver::Placed { id, call_id, answer, ended, snapshots } = placed;
+        Ok(Call { id, call_id, answer, ended, snapshots, handle: self.clone() })
     }
 }
 
@@ -175,6 +175,7 @@ pub struct Call {
     call_id: String,
     answer: Answer,
     ended: watch::Receiver<Option<EndCause>>,
+    snapshots: watch::Receiver<u32>,
     handle: ClientHandle,
 }
 
@@ -236,6 +237,12 @@ impl Call {
             let reached = ended.wait_for(Option::is_some).await;
             reached.ok().and_then(|cause| *cause).unwrap_or(EndCause::ConnectionLost)
         }
+    }
+
+    /// Changes whenever the recorder asks for a metadata snapshot, which is due at once in a request of its own (RFC 7866
+    /// 9.2); closed when the call is over.
+    pub fn snapshots(&self) -> watch::Receiver<u32> {
+        self.snapshots.clone()
     }
 
     async fn ask(&self, kind: Kind, headers: Headers, body: Option<Body>) -> Result<Answer, ClientError> {

@@ -4,10 +4,13 @@ mod sessions;
 
 use std::collections::BTreeMap;
 
-use model::{EndCause, Fact, Gap, GapCause, Personal, RecordingOpened, TrackClosed, TrackNo, TrackOpened};
+use model::{
+    EndCause, Fact, Gap, GapCause, HistoryLine, Personal, RecordingOpened, Ruling, SmallMap, Timestamp, TrackClosed,
+    TrackNo, TrackOpened, Treatment,
+};
 
 use crate::{
-    limits::{GAPS_PER_TRACK, WARNINGS_PER_RECORDING},
+    limits::{GAPS_PER_TRACK, HISTORY_PER_RECORDING, WARNINGS_PER_RECORDING},
     view::{RecordingView, State, TrackView, WarningView},
 };
 
@@ -16,16 +19,33 @@ use crate::{
 /// told by the facts that close it. A recording whose only INVITE was cancelled before any sound came is none: it
 /// leaves its facts, and no view.
 pub fn apply(view: &mut Option<RecordingView>, fact: &Fact) {
-    match (view.as_mut(), fact) {
-        (None, Fact::RecordingOpened(opened)) => *view = Some(open(opened)),
-        (Some(known), Fact::RecordingEnded { recording, cause: EndCause::NotEstablished, .. })
-            if *recording == known.id && known.tracks.iter().all(|track| track.chunks == Some(0)) =>
-        {
-            *view = None;
+    match view {
+        None => *view = begin(fact),
+        Some(known) => {
+            if !go_on(known, fact) {
+                *view = None;
+            }
         }
-        (Some(view), fact) if fact.recording() == Some(view.id) => change(view, fact),
+    }
+}
+
+/// The view of the recording that the fact begins, if it begins one.
+pub fn begin(fact: &Fact) -> Option<RecordingView> {
+    if let Fact::RecordingOpened(opened) = fact { Some(open(opened)) } else { None }
+}
+
+/// Applies one fact to the view where it stands; false when it leaves none.
+pub fn go_on(view: &mut RecordingView, fact: &Fact) -> bool {
+    match fact {
+        Fact::RecordingEnded { recording, cause: EndCause::NotEstablished, .. }
+            if *recording == view.id && view.tracks.iter().all(|track| track.chunks == Some(0)) =>
+        {
+            return false;
+        }
+        fact if fact.recording() == Some(view.id) => change(view, fact),
         _ => {}
     }
+    true
 }
 
 fn open(opened: &RecordingOpened) -> RecordingView {
@@ -47,12 +67,14 @@ fn open(opened: &RecordingOpened) -> RecordingView {
         media: Vec::new(),
         flags: Vec::new(),
         warnings: Vec::new(),
-        correlation: BTreeMap::new(),
-        user_data: BTreeMap::new(),
+        correlation: SmallMap::new(),
+        user_data: SmallMap::new(),
+        history: Vec::new(),
         labels: Vec::new(),
         is_held: false,
         audio_from: None,
         is_paused: false,
+        is_provisional: false,
     }
 }
 
@@ -66,31 +88,22 @@ fn change(view: &mut RecordingView, fact: &Fact) {
         Fact::TrackClosed(closed) => track_closed(view, closed),
         Fact::TrackSurveyed { track, packets, lost, gaps, .. } => track_surveyed(view, *track, (*packets, *lost), gaps),
         Fact::PartiesNamed { parties, .. } => {
-            view.parties.clone_from(parties);
+            // A new list: in the place of an empty one it would have room for four.
+            view.parties = parties.clone();
             name_tracks(view);
         }
         Fact::CorrelationLearned { keys, .. } => learn(view, keys),
         Fact::UserDataAttached { data, .. } => view.user_data.extend(revealed(data)),
+        Fact::CallTold(told) => hear(view, &told.line),
         Fact::WarningRaised { name, detail, .. } => warn(view, name, detail.as_deref()),
         Fact::RecordingPaused { cause, .. } => {
             view.is_paused = true;
             flag_gap(view, *cause);
         }
         Fact::RecordingResumed { .. } => view.is_paused = false,
-        Fact::RecordingEnded { ended_at, duration_ms, cause, .. } => {
-            view.ended_at = Some(*ended_at);
-            view.duration_ms = Some(*duration_ms);
-            view.is_paused = false;
-            view.end_cause = Some(*cause);
-            // What was open then ended with it.
-            view.sessions.iter_mut().for_each(|session| session.ended = session.ended.or(Some(*cause)));
-            if view.state == State::Live {
-                view.state = State::Finalizing;
-            }
-            if *cause == EndCause::Crash {
-                flag(view, "crash");
-            }
-        }
+        Fact::RecordingRuled { ruling, .. } => ruled(view, ruling),
+        Fact::RecordingKept { .. } => view.is_provisional = false,
+        Fact::RecordingEnded { ended_at, duration_ms, cause, .. } => ended(view, *ended_at, *duration_ms, *cause),
         Fact::RecordingArchived { objects, duration_ms, flags, audio_from, .. } => {
             view.audio_from = *audio_from;
             view.media.clone_from(objects);
@@ -106,31 +119,55 @@ fn change(view: &mut RecordingView, fact: &Fact) {
         Fact::HoldReleased { .. } => view.is_held = false,
         Fact::RecordingDeleted { .. } => forget(view),
         Fact::SessionJoined { .. }
+        | Fact::MetadataReceived { .. }
         | Fact::TimesTold { .. }
         | Fact::AttachmentReceived { .. }
         | Fact::SessionEnded { .. } => sessions::apply(view, fact),
-        // Facts of the node, raw metadata and audit facts say nothing that a recording shows.
+        // Facts of the node and audit facts say nothing that a recording shows.
         Fact::NodeStarted { .. }
         | Fact::NodeStopped { .. }
         | Fact::SessionRefused(_)
         | Fact::RecordingOpened(_)
-        | Fact::MetadataReceived { .. }
-        | Fact::RecordingKept { .. }
-        | Fact::Audited(_) => {}
+        | Fact::CtiLinkChanged { .. }
+        | Fact::Audited(_)
+        | Fact::CallSeen(_)
+        | Fact::CdrsRead(_)
+        | Fact::CdrImported(_)
+        | Fact::UnrecordedCallFound(_)
+        | Fact::IncidentAnnotated(_)
+        | Fact::DayReported(_) => {}
     }
 }
 
-/// The same track again is a renegotiation: its label and codec change, payload types are added to those before (the
-/// packets already kept still need them), and what was counted stays.
+fn ended(view: &mut RecordingView, at: Timestamp, duration_ms: u64, cause: EndCause) {
+    view.ended_at = Some(at);
+    view.duration_ms = Some(duration_ms);
+    view.is_paused = false;
+    view.end_cause = Some(cause);
+    // What was open then ended with it.
+    view.sessions.iter_mut().for_each(|session| session.ended = session.ended.or(Some(cause)));
+    if view.state == State::Live {
+        view.state = State::Finalizing;
+    }
+    if cause == EndCause::Crash {
+        flag(view, "crash");
+    }
+}
+
+/// The same track again is a renegotiation: its label, codec and protection change, payload types are added to those
+/// before (the packets already kept still need them), and what was counted stays.
 fn track_opened(view: &mut RecordingView, opened: &TrackOpened) {
     if let Some(track) = view.tracks.iter_mut().find(|track| track.no == opened.track) {
         track.payloads.retain(|(known, ..)| !opened.payloads.iter().any(|(payload_type, ..)| payload_type == known));
         track.payloads.extend(opened.payloads.iter().cloned());
         track.label.clone_from(&opened.label);
         track.channel = opened.channel;
+        track.srtp = opened.srtp;
         opened.codec.name().clone_into(&mut track.codec);
         return;
     }
+    // Thousands of views of one or two tracks are held: no room for more than there are.
+    view.tracks.reserve_exact(1);
     view.tracks.push(TrackView {
         no: opened.track,
         label: opened.label.clone(),
@@ -178,10 +215,27 @@ fn bounded(gaps: &[Gap]) -> Vec<Gap> {
     kept
 }
 
+/// A track is called after whoever is on it now, else after whoever was last. Two at a time are mixed: no rendering can
+/// tell them apart.
 fn name_tracks(view: &mut RecordingView) {
+    let mut is_mixed = false;
     for track in &mut view.tracks {
-        let party = view.parties.iter().find(|party| party.tracks.contains(&track.no));
+        let on_it = || view.parties.iter().filter(|party| party.tracks.contains(&track.no));
+        let mut present = on_it().filter(|party| party.left_at.is_none());
+        let party = present.next().or_else(|| on_it().max_by_key(|party| party.left_at));
+        is_mixed |= present.next().is_some();
         track.party = party.map(|party| party.address.reveal().clone());
+    }
+    if is_mixed {
+        flag(view, "mixed");
+    }
+}
+
+/// By time, whenever it was told.
+fn hear(view: &mut RecordingView, line: &HistoryLine) {
+    if view.history.len() < HISTORY_PER_RECORDING {
+        let place = view.history.partition_point(|known| known.at <= line.at);
+        view.history.insert(place, line.clone());
     }
 }
 
@@ -201,12 +255,24 @@ fn learn(view: &mut RecordingView, keys: &BTreeMap<String, Personal<String>>) {
     }
 }
 
+/// The class and the partition are keys that a search finds; which rule gave them is told beside.
+fn ruled(view: &mut RecordingView, ruling: &Ruling) {
+    view.is_provisional = ruling.treatment == Treatment::Provisional;
+    let said = [("policy_rule", &ruling.rule), ("retention", &ruling.retention), ("partition", &ruling.partition)];
+    for (name, value) in said {
+        if let Some(value) = value {
+            view.correlation.insert(name.to_owned(), value.clone());
+        }
+    }
+}
+
 fn revealed(map: &BTreeMap<String, Personal<String>>) -> impl Iterator<Item = (String, String)> + '_ {
     map.iter().map(|(name, value)| (name.clone(), value.reveal().clone()))
 }
 
 fn warn(view: &mut RecordingView, name: &str, detail: Option<&str>) {
     if view.warnings.len() < WARNINGS_PER_RECORDING && !view.warnings.iter().any(|warning| warning.name == name) {
+        view.warnings.reserve_exact(1);
         view.warnings.push(WarningView { name: name.to_owned(), detail: detail.map(str::to_owned) });
     }
 }
@@ -239,12 +305,13 @@ fn forget(view: &mut RecordingView) {
     view.attachments.clear();
     view.correlation.clear();
     view.user_data.clear();
+    view.history.clear();
     view.tracks.iter_mut().for_each(|track| track.party = None);
 }
 
 #[cfg(test)]
 mod tests {
-    use model::{Actor, CodecKind, MediaObject, Party, RecordingId, RsId, Timestamp, TrackCounters};
+    use model::{Actor, CodecKind, MediaObject, Party, RecordingId, RsId, TrackCounters};
 
     use super::*;
 
@@ -355,11 +422,12 @@ mod tests {
             payloads: vec![(8, "PCMA".into(), 8_000, 1)],
             codec: CodecKind::Pcma,
             at: Timestamp::from_millis(9_000),
+            srtp: true,
             ..again
         };
         let view = folded(&[opened(), track(0), lost(2), lost(3), Fact::TrackOpened(again)]).expect("opened");
         let track = &view.tracks[0];
-        assert_eq!((track.payloads.len(), track.codec.as_str()), (2, "PCMA"));
+        assert_eq!((track.payloads.len(), track.codec.as_str(), track.srtp), (2, "PCMA", true));
         assert_eq!(track.opened_at, Timestamp::from_millis(1_000));
         assert_eq!((track.gaps.len(), track.gaps[0].from), (1, Timestamp::from_millis(3_000)));
         assert_eq!(track.counters.map(|counters| (counters.received, counters.lost)), Some((99, 1)));
@@ -380,7 +448,7 @@ mod tests {
         let view = folded(&[opened(), warning("a"), warning("b"), keys("U1"), keys("U2")]).expect("opened");
         assert_eq!(view.warnings.len(), 1);
         assert_eq!(view.call_uuid.as_deref(), Some("U1"));
-        assert_eq!(view.correlation["call_uuid"], "U2");
+        assert_eq!(view.correlation.get("call_uuid").map(String::as_str), Some("U2"));
     }
 
     #[test]

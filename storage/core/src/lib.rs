@@ -3,8 +3,11 @@
 //! Nothing here touches the world: octets, facts and time come in as arguments, and what should be written or was
 //! found goes out as values.
 
+pub mod assurance;
 pub mod conformance;
+pub mod delivery;
 pub mod fold;
+pub mod interaction;
 pub mod ledger;
 pub mod limits;
 pub mod manifest;

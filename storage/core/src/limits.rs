@@ -1,5 +1,7 @@
 //! Every bound of the formats and of the query language, with the reason and what happens there.
 
+/// Lines of CTI history of one recording; later ones are dropped.
+pub const HISTORY_PER_RECORDING: usize = 128;
 /// Longest ledger line in octets: a fact carries at most one metadata document (1 MiB, in base64), which leaves room.
 /// Beyond it the line is reported as damaged and its fact is not read.
 pub const LEDGER_LINE_OCTETS: usize = 4 << 20;
@@ -50,3 +52,75 @@ pub const REASON_CHARS: usize = 512;
 
 /// Gaps shown for one track; beyond it the last one grows to cover the rest.
 pub const GAPS_PER_TRACK: usize = 1_000;
+
+/// Recordings that one document lists, the first ones: a day-long conference of fifty legs. That there are more is said.
+pub const RECORDINGS_PER_INTERACTION: usize = 64;
+
+/// Parties of one document; further ones are counted, and the recordings have them.
+pub const PARTIES_PER_INTERACTION: usize = 256;
+
+/// Lines of history of one document; later ones are counted.
+pub const HISTORY_PER_INTERACTION: usize = 1_024;
+
+/// User data of one document, by name; what is beyond is counted.
+pub const USER_DATA_PER_INTERACTION: usize = 1_024;
+
+/// Pauses of one document; later ones are counted.
+pub const PAUSES_PER_INTERACTION: usize = 256;
+
+/// Milliseconds by which the clocks of two switches may differ about the same event; further apart it happened twice.
+pub const SAME_EVENT_MS: u64 = 1_000;
+
+/// Items under way to one subscriber, or waiting for another attempt: 200 octets each. Beyond it the cursor waits, and
+/// what comes later stays in the table.
+pub const PARCELS_PER_SUBSCRIBER: usize = 1_024;
+
+/// Items on the wire to one subscriber at once; one while it fails.
+pub const PARCELS_AT_ONCE: usize = 4;
+
+/// Seconds that a subscriber may ask us to wait (`Retry-After`); a longer wish is cut to a day.
+pub const RETRY_AFTER_S: u64 = 86_400;
+
+/// Octets of a secret of a subscriber: Standard Webhooks asks for 24 to 64. A shorter one is refused, and a longer one.
+pub const SECRET_OCTETS: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Numbers, DNs, agents and recordings of one call that recording assurance looks at; more are not compared. A conference
+/// of sixteen is joined by its keys, not by its numbers.
+pub const CALL_NUMBERS: usize = 16;
+
+/// Calls that recording assurance holds, and as many recordings: some 300 octets each. At the bound the oldest day is let
+/// go, which is counted: its report is in the archive by then, or its calls are judged no more.
+pub const ASSURED_ROWS: usize = 1_000_000;
+
+/// Names of DNs, agents, nodes and rules that assurance knows. At the bound further ones are not told apart, and counted.
+pub const ASSURED_NAMES: usize = 250_000;
+
+/// Characters of such a name; what is beyond is cut.
+pub const NAME_CHARS: usize = 128;
+
+/// Sources of calls (links and kinds of files). Beyond it a further one is not heard, and counted.
+pub const CALL_SOURCES: usize = 256;
+
+/// Times a link was up that are held; the oldest is forgotten: a link that flaps every minute has 1,440 a day.
+pub const LINK_SPANS: usize = 16_384;
+
+/// Annotations of incidents that are held; beyond it the oldest is forgotten here and stays in the ledger.
+pub const INCIDENT_NOTES: usize = 100_000;
+
+/// Incidents listed in a report or an answer; the rest is counted.
+pub const INCIDENTS_LISTED: usize = 10_000;
+
+/// Octets of one value of a call detail record; a longer one makes the line bad.
+pub const CDR_VALUE_OCTETS: usize = 512;
+
+/// Octets of one line of a file of call detail records; a longer one makes the line bad.
+pub const CDR_LINE_OCTETS: usize = 64 << 10;
+
+/// Columns of one line; more make the line bad.
+pub const CDR_COLUMNS: usize = 512;
+
+/// Calls in one line of the ledger: some 400 octets each, far below [`LEDGER_LINE_OCTETS`].
+pub const CDRS_PER_FACT: usize = 500;
+
+/// Bad lines of one file that are listed; the rest is counted.
+pub const BAD_LINES_LISTED: usize = 1_000;

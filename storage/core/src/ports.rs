@@ -118,6 +118,8 @@ pub struct Query {
     pub label: Option<String>,
     /// A session of it ended with a `Reason` of this cause: `16`, or `Q.850;cause=16`.
     pub cause: Option<String>,
+    /// A key of another system: its value, or `KEY=VALUE`.
+    pub correlation: Option<String>,
     /// Full text over ids, parties, correlation and user data.
     pub q: Option<String>,
     /// At most so many items, 1..=1000.

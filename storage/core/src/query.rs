@@ -37,6 +37,8 @@ pub enum Key {
     Label,
     /// Cause of a `Reason`: `16`, and `q.850;cause=16`.
     Cause,
+    /// Key of another system: `00fa08`, and `ucid=00fa08`.
+    Correlation,
 }
 
 impl Key {
@@ -53,6 +55,7 @@ impl Key {
             Self::Flag => "flag",
             Self::Label => "label",
             Self::Cause => "cause",
+            Self::Correlation => "correlation",
         }
     }
 }
@@ -198,6 +201,7 @@ fn patterns(query: &Query) -> Result<Vec<(Key, Pattern)>, CatalogError> {
         (Key::Flag, &query.flag),
         (Key::Label, &query.label),
         (Key::Cause, &query.cause),
+        (Key::Correlation, &query.correlation),
     ];
     let mut patterns = Vec::new();
     for (key, text) in asked {
@@ -232,13 +236,22 @@ pub fn terms(view: &RecordingView) -> BTreeSet<(Key, String)> {
             add(Key::Cause, &format!("{};cause={cause}", reason.protocol));
         }
     }
-    for (name, value) in view.correlation.iter().chain(&view.user_data) {
+    for (name, value) in view.correlation.iter().chain(view.user_data.iter()) {
         if let Some(key) = key_of(name) {
             numbers(value).into_iter().for_each(|number| add(key, number));
         }
     }
     for party in &view.parties {
         party_terms(party, &mut add);
+    }
+    for line in &view.history {
+        let dns = [&line.dn, &line.other, &line.third].into_iter().flatten();
+        dns.flat_map(|dn| numbers(dn.reveal())).for_each(|number| add(Key::Dn, number));
+        line.agent.iter().for_each(|agent| add(Key::Agent, agent.reveal()));
+    }
+    for (name, value) in view.correlation.iter() {
+        add(Key::Correlation, value);
+        add(Key::Correlation, &format!("{name}={value}"));
     }
     terms
 }
@@ -304,7 +317,7 @@ pub fn text(view: &RecordingView) -> String {
         add(party.address.reveal());
         party.also.iter().chain(&party.name).for_each(|part| add(part.reveal()));
     }
-    for (name, value) in view.correlation.iter().chain(&view.user_data) {
+    for (name, value) in view.correlation.iter().chain(view.user_data.iter()) {
         add(name);
         add(value);
     }

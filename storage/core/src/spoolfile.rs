@@ -152,16 +152,13 @@ impl Head {
     pub fn parse(octets: &[u8]) -> Option<Self> {
         let head = octets.first_chunk::<HEAD_LEN>()?;
         let runs = word(head, 4) as usize;
-        if head[..4] != *BLOCK || sum(&head[..36]) != word(head, 36) || runs > RUNS_PER_BLOCK {
+        let octets = long(head, 8);
+        // More than its runs can hold: a length that would lead a reader round in a circle.
+        let is_possible = runs <= RUNS_PER_BLOCK && octets <= runs as u64 * u64::from(u32::MAX);
+        if head[..4] != *BLOCK || sum(&head[..36]) != word(head, 36) || !is_possible {
             return None;
         }
-        Some(Self {
-            runs,
-            octets: long(head, 8),
-            durable: long(head, 16),
-            is_last: word(head, 24) == 1,
-            table: word(head, 32),
-        })
+        Some(Self { runs, octets, durable: long(head, 16), is_last: word(head, 24) == 1, table: word(head, 32) })
     }
 
     /// Octets of the table behind the head.
@@ -304,6 +301,19 @@ mod tests {
         octets[8] ^= 1;
         assert_eq!(Head::parse(&octets), None);
         assert_eq!(Head::parse(&[0; HEAD_LEN]), None);
+    }
+
+    #[test]
+    fn a_head_whose_runs_cannot_hold_what_it_says_is_none() {
+        let run = Run { recording: id(1), kind: Kind::Chunks, octets: 5_000, sum: 77 };
+        let mut octets = Vec::new();
+        Head::encode(&[run], 0, false, &mut octets);
+        for (claimed, is_head) in [(u64::from(u32::MAX), true), (1 << 32, false), (u64::MAX - 40, false)] {
+            octets[8..16].copy_from_slice(&claimed.to_be_bytes());
+            let right = sum(&octets[..36]);
+            octets[36..HEAD_LEN].copy_from_slice(&right.to_be_bytes());
+            assert_eq!(Head::parse(&octets).is_some(), is_head, "{claimed} octets");
+        }
     }
 
     #[test]

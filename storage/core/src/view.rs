@@ -1,8 +1,9 @@
 //! A recording as it is searched and shown: the fold of its facts. The JSON shape is the API's (DESIGN section 5).
 
-use std::collections::BTreeMap;
-
-use model::{EndCause, Gap, MediaObject, Party, RecordingId, RsId, Timestamp, TrackCounters, TrackNo};
+use model::{
+    EndCause, Gap, HistoryLine, MediaObject, Party, RecordingId, RsId, SmallMap, Timestamp, ToldSession, TrackCounters,
+    TrackNo,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::reason::Reason;
@@ -84,9 +85,12 @@ pub struct RecordingView {
     /// Named warnings.
     pub warnings: Vec<WarningView>,
     /// Keys of other systems.
-    pub correlation: BTreeMap<String, String>,
+    pub correlation: SmallMap<String, String>,
     /// User data.
-    pub user_data: BTreeMap<String, String>,
+    pub user_data: SmallMap<String, String>,
+    /// What CTI sources told of its call, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryLine>,
     /// Labels set by people.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -97,18 +101,52 @@ pub struct RecordingView {
     pub is_held: bool,
     /// Paused right now.
     pub is_paused: bool,
+    /// It is kept only if somebody asks for it in time.
+    #[serde(default)]
+    pub is_provisional: bool,
 }
 
 impl RecordingView {
+    /// The agent who sat at a DN last, as CTI told.
+    pub fn agent_at(&self, address: &str) -> Option<&str> {
+        let at = |line: &&HistoryLine| line.dn.as_ref().is_some_and(|dn| is_dn(address, dn.reveal()));
+        let agents = self.history.iter().rev().filter(at).filter_map(|line| line.agent.as_ref());
+        agents.map(|agent| agent.reveal().as_str()).next()
+    }
+
     /// Where position 0 of its timeline lies: its first sample, or its beginning while there is no rendering.
     pub fn zero(&self) -> Timestamp {
         self.audio_from.unwrap_or(self.started_at)
+    }
+
+    /// Whether all its sound is one line on which several speak: no rendering can tell them apart.
+    pub fn is_mixed(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "mixed") && self.tracks.iter().all(|track| track.channel == 0)
     }
 
     /// The `Reason` that the last session to give one gave, as it came.
     pub fn end_reason(&self) -> Option<&str> {
         self.sessions.iter().rev().find_map(|session| session.reason.as_deref())
     }
+}
+
+/// Whether an address of a party is that DN: as it is, or as the user part of a URI.
+fn is_dn(address: &str, dn: &str) -> bool {
+    let rest = address.split_once(':').map_or(address, |(_, rest)| rest);
+    address == dn || rest.split(['@', ';']).next() == Some(dn)
+}
+
+/// How much metadata a session has brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetadataState {
+    /// None.
+    #[default]
+    None,
+    /// Some, but never all of it in one document that could be read.
+    Partial,
+    /// A complete document.
+    Complete,
 }
 
 /// One recording session (SIP dialog) of a recording.
@@ -128,6 +166,12 @@ pub struct SessionView {
     pub started_at: Option<Timestamp>,
     /// When it stopped, as the metadata tells.
     pub stopped_at: Option<Timestamp>,
+    /// Each communication session, where it carried several.
+    #[serde(default)]
+    pub communication: Vec<ToldSession>,
+    /// What came of metadata: what the recording says of people is incomplete until a snapshot was read.
+    #[serde(default)]
+    pub metadata: MetadataState,
     /// Why the recording session ended; none while it goes on.
     pub ended: Option<EndCause>,
     /// The `Reason` header of its BYE as it came.
@@ -147,6 +191,8 @@ impl SessionView {
             grouped_at: None,
             started_at: None,
             stopped_at: None,
+            communication: Vec::new(),
+            metadata: MetadataState::None,
             ended: None,
             reason: None,
             reasons: Vec::new(),

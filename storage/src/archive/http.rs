@@ -43,7 +43,7 @@ pub(super) fn secret(config: &ArchiveConfig) -> Result<Option<String>, ConfigErr
 }
 
 /// An error with its causes: the outermost alone says "error sending request".
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

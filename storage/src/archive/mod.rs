@@ -7,6 +7,8 @@ mod s3;
 mod webdav;
 mod webdav_put;
 
+pub(crate) use http::chain;
+
 use std::{path::Path, sync::Arc};
 
 use storage_core::ports::{Archive, ArchiveError, ObjectSource};

@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 /// Raised with every change of the tables or of what `storage_core::query` puts in them.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
     CREATE TABLE recording (

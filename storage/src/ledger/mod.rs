@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ledger/ledger.jsonl        the chain (storage_core::ledger draws a line)
-//! ledger/HEAD                the last durable line, signed; rewritten in place after each commit
+//! ledger/HEAD                the last durable line, signed; rewritten in place after commits, under load after some of them
 //! ledger/SNAPSHOT            what a replay up to some line finds: derivable, a start reads on from there
 //! ledger/HEAD.disputed-N     a HEAD that named a line the file does not have: evidence, kept for `verify`
 //! ledger/ledger.torn-N       what stood behind the last whole line, at octet N: evidence of an interrupted write
@@ -13,6 +13,7 @@ mod lines;
 mod reader;
 mod recover;
 mod snapshot;
+mod unfinished;
 mod verify;
 
 use std::{
@@ -26,12 +27,13 @@ use model::{Fact, Timestamp};
 use storage_core::{ledger::Chain, view::RecordingView};
 
 pub use reader::LedgerReader;
-pub use snapshot::Snapshots;
+pub use snapshot::{Mark, Snapshots};
+pub use unfinished::Unfinished;
 pub use verify::{VerifyReport, verify};
 
 use crate::{
     disk::{Disk, DiskFile, Mode, Place},
-    limits::{FACTS_BETWEEN_CHECKPOINTS, NANOS_BETWEEN_CHECKPOINTS},
+    limits::{FACTS_BETWEEN_CHECKPOINTS, NANOS_BETWEEN_CHECKPOINTS, NANOS_BETWEEN_HEADS},
 };
 use head::HeadFile;
 
@@ -64,6 +66,8 @@ impl LedgerError {
 pub struct Recovered {
     /// The number the next fact will get.
     pub next_no: u64,
+    /// The last fact that the snapshot knew from which it was read; 0 when it was read as a whole.
+    pub snapshot_no: u64,
     /// Recordings whose last fact leaves them live or finalizing, oldest first. The state tells which.
     pub unfinished: Vec<RecordingView>,
     /// Recordings that could not be finished; their spool is still there.
@@ -90,8 +94,13 @@ pub struct Ledger {
     octets: u64,
     unsigned: u64,
     signed_at: Timestamp,
+    /// When `HEAD` was last written after a commit, and whether it names a line before the last.
+    head_at: Option<Timestamp>,
+    is_head_behind: bool,
     /// The last octets that are durable, at most a page: what shares a page with the next line.
     tail: Vec<u8>,
+    /// Lines that did not match their own hash when it was opened.
+    damaged: u64,
     /// After a failed sync, or a failed write that could not be taken back, nobody knows what the disk holds behind
     /// `octets`: it is mended before any further fact.
     is_broken: bool,
@@ -128,7 +137,10 @@ impl Ledger {
             octets: found.octets,
             unsigned: found.unsigned,
             signed_at: now,
+            head_at: None,
+            is_head_behind: false,
             tail,
+            damaged: found.recovered.damaged_lines,
             is_broken: false,
             disk,
         };
@@ -145,7 +157,7 @@ impl Ledger {
         if facts.is_empty() {
             return Ok(first..first);
         }
-        let (mut chain, mut lines) = (self.chain.clone(), Vec::new());
+        let (mut chain, mut lines) = (self.chain.clone(), Vec::with_capacity(facts.len() * LINE_OCTETS));
         facts.iter().for_each(|fact| chain.append(at, fact, &mut lines));
         let unsigned = self.unsigned + facts.len() as u64;
         let is_due = unsigned >= FACTS_BETWEEN_CHECKPOINTS
@@ -156,9 +168,23 @@ impl Ledger {
         self.append(&lines)?;
         self.chain = chain;
         (self.unsigned, self.signed_at) = if is_due { (0, at) } else { (unsigned, self.signed_at) };
-        // The facts are durable whatever becomes of HEAD, and the next commit writes it anew.
-        let _ = self.write_head();
+        self.is_head_behind = true;
+        if self.head_at.is_none_or(|head_at| at.nanos().abs_diff(head_at.nanos()) >= NANOS_BETWEEN_HEADS) {
+            self.show(at);
+        }
         Ok(first..self.chain.n + 1)
+    }
+
+    /// Whether `HEAD` names a line before the last: [`Self::show`] is due when nothing more is to be committed at once.
+    pub const fn is_head_behind(&self) -> bool {
+        self.is_head_behind
+    }
+
+    /// Lets `HEAD` name the last line, so that readers see what was committed.
+    pub fn show(&mut self, at: Timestamp) {
+        // The facts are durable whatever becomes of HEAD, and the next commit writes it anew.
+        self.is_head_behind = self.write_head().is_err();
+        self.head_at = Some(at);
     }
 
     /// The number the next fact will get.
@@ -166,16 +192,23 @@ impl Ledger {
         self.chain.n + 1
     }
 
-    /// Ends the ledger in order: a last checkpoint, and a durable head.
-    pub fn close(mut self, at: Timestamp) -> io::Result<()> {
+    /// Where the ledger stands, for a snapshot of what was folded up to here.
+    pub fn mark(&self) -> Mark {
+        Mark { chain: self.chain.clone(), octets: self.octets, unsigned: self.unsigned, damaged: self.damaged }
+    }
+
+    /// Ends the ledger in order: a last checkpoint, and a durable head. Where it ends, for the last snapshot.
+    pub fn close(mut self, at: Timestamp) -> io::Result<Mark> {
         if self.unsigned > 0 {
             let (mut chain, mut lines) = (self.chain.clone(), Vec::new());
             chain.checkpoint(at, &self.signer, &mut lines);
             self.append(&lines)?;
             self.chain = chain;
+            self.unsigned = 0;
         }
         self.write_head()?;
-        self.head.sync()
+        self.head.sync()?;
+        Ok(self.mark())
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -222,6 +255,8 @@ fn folder(dir: &Path) -> PathBuf {
 }
 
 const FILE: &str = "ledger.jsonl";
+/// Octets of most lines.
+const LINE_OCTETS: usize = 512;
 /// Octets of a page: what one failed write can take with it of what was durable before.
 const TAIL: u64 = 4_096;
 

@@ -1,20 +1,17 @@
 //! Start-up: where the chain stands, what was live, and the repair of an interrupted write.
 
 use std::{
-    collections::BTreeMap,
     io::{self, BufReader},
     path::Path,
 };
 
-use model::RecordingId;
 use storage_core::{
-    fold,
     ledger::{Chain, Entry, Line, decode},
     view::{RecordingView, State},
 };
 
 use super::{
-    Recovered, head,
+    Recovered, Unfinished, head,
     lines::{self, Piece},
     snapshot,
 };
@@ -62,7 +59,7 @@ pub(super) fn recover(disk: &Disk, dir: &Path, file: &DiskFile, public: &str) ->
 #[derive(Default)]
 pub(super) struct Walk {
     found: Found,
-    views: BTreeMap<RecordingId, RecordingView>,
+    views: Unfinished,
     octets: u64,
     /// Damaged lines since the last whole one, and the whole ones of one time behind them: part of the torn tail unless
     /// something proves that they were durable.
@@ -74,35 +71,10 @@ pub(super) struct Walk {
 
 impl Walk {
     /// One that has read as far as `found` says.
-    pub(super) fn going_on(found: Found, views: Vec<RecordingView>) -> Self {
+    pub(super) fn going_on(mut found: Found, views: Vec<RecordingView>) -> Self {
         let octets = found.octets;
-        Self { found, octets, views: views.into_iter().map(|view| (view.id, view)).collect(), ..Self::default() }
-    }
-
-    /// Number of the last fact read.
-    pub(super) const fn reached(&self) -> u64 {
-        self.found.chain.n
-    }
-
-    pub(super) const fn found(&self) -> &Found {
-        &self.found
-    }
-
-    pub(super) fn views(&self) -> impl Iterator<Item = &RecordingView> {
-        self.views.values()
-    }
-
-    /// Reads on up to the line of this hash; false when the file ends before. Nothing behind it is looked at.
-    pub(super) fn read_until(&mut self, file: &DiskFile, hash: &str) -> io::Result<bool> {
-        self.await_line(Some(hash.to_owned()));
-        let mut reader = BufReader::with_capacity(1 << 20, file.reader(self.octets));
-        let mut line = Vec::new();
-        while self.awaited.is_some() {
-            let Piece::Line(octets) = lines::next(&mut reader, &mut line)? else { return Ok(false) };
-            self.octets += octets;
-            self.line(&line);
-        }
-        Ok(true)
+        found.recovered.snapshot_no = found.chain.n;
+        Self { found, octets, views: views.into_iter().collect(), ..Self::default() }
     }
 
     fn await_line(&mut self, hash: Option<String>) {
@@ -163,17 +135,11 @@ impl Walk {
             return;
         };
         self.found.unsigned += 1;
-        let Some(id) = fact.recording() else { return };
-        let mut view = self.views.remove(&id);
-        fold::apply(&mut view, &fact);
-        // What is archived or destroyed needs nobody at start-up: a year of them must not fill the memory.
-        if let Some(view) = view.filter(|view| !matches!(view.state, State::Archived | State::Deleted)) {
-            self.views.insert(id, view);
-        }
+        self.views.apply(&fact);
     }
 
     fn finish(mut self) -> Found {
-        let (failed, unfinished) = self.views.into_values().partition(|view| view.state == State::Failed);
+        let (failed, unfinished) = self.views.into_iter().partition(|view| view.state == State::Failed);
         self.found.recovered.next_no = self.found.chain.n + 1;
         self.found.recovered.failed = failed;
         self.found.recovered.unfinished = unfinished;

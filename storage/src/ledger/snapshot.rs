@@ -11,6 +11,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crypto::{
@@ -25,7 +26,7 @@ use storage_core::{
 };
 
 use super::{
-    FILE, folder, head,
+    folder,
     recover::{Found, Walk},
 };
 use crate::{
@@ -36,7 +37,18 @@ use crate::{
 const NAME: &str = "SNAPSHOT";
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    n: u64,
+    head: &'a str,
+    octets: u64,
+    unsigned: u64,
+    damaged: u64,
+    views: Vec<&'a RecordingView>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
     version: u32,
@@ -100,64 +112,52 @@ fn text(body: &[u8]) -> String {
     format!("recorder-ledger-snapshot-v1:{}", sha256_hex(body))
 }
 
-/// Writes snapshots beside a running ledger. It reads what is durable from the file, at its own pace, so that the one
-/// who commits neither waits for it nor knows of it.
+/// A place in the ledger: behind a line that is durable.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    pub(super) chain: Chain,
+    pub(super) octets: u64,
+    pub(super) unsigned: u64,
+    pub(super) damaged: u64,
+}
+
+impl Mark {
+    /// Number of the last fact before it.
+    pub const fn fact(&self) -> u64 {
+        self.chain.n
+    }
+}
+
+/// Writes snapshots beside a running ledger, of what the one who commits has folded anyway: nothing is read again, and
+/// nothing is kept between two snapshots.
 pub struct Snapshots {
     disk: Disk,
     dir: PathBuf,
     signer: Signer,
-    /// As far as it has read.
-    walk: Option<Walk>,
-    /// The number of the last fact of the last snapshot.
-    written: Option<u64>,
 }
 
 impl Snapshots {
     /// For the ledger in `dir/ledger`.
     pub fn new(disk: &Disk, dir: &Path, signer: Signer) -> Self {
-        Self { disk: disk.of(Place::Ledger), dir: folder(dir), signer, walk: None, written: None }
+        Self { disk: disk.of(Place::Ledger), dir: folder(dir), signer }
     }
 
-    /// Reads on, and writes a snapshot when many facts came since the last, or in any case when it `is_last`. True when
-    /// it wrote one.
+    /// So many facts after the last snapshot the next is worth it.
+    pub const FACTS_BETWEEN: u64 = SNAPSHOT_FACTS;
+
+    /// Writes what all facts before `mark` come to: aside, durable, then put in the place of the one before.
     ///
     /// # Errors
-    /// What the disk said. The next call tries again; until it succeeds the last snapshot stands, and a start reads more.
-    pub fn step(&mut self, is_last: bool) -> io::Result<bool> {
-        let Some(head) = head::read(&self.disk, &self.dir)?.filter(|head| head.n > 0) else { return Ok(false) };
-        let file = self.disk.open(&self.dir.join(FILE), Mode::Read)?;
-        let mut walk = match self.walk.take() {
-            Some(walk) => walk,
-            None => {
-                let before = read(&self.disk, &self.dir, &file, &self.signer.public_hex());
-                self.written = before.as_ref().map(Walk::reached);
-                before.unwrap_or_default()
-            }
-        };
-        if !walk.read_until(&file, &head.head)? {
-            return Err(io::Error::other("the ledger does not have the line that HEAD names"));
-        }
-        let since = walk.reached().saturating_sub(self.written.unwrap_or(0));
-        let is_due = since >= SNAPSHOT_FACTS || (is_last && since > 0);
-        if is_due {
-            self.write(&walk)?;
-            self.written = Some(walk.reached());
-        }
-        self.walk = Some(walk);
-        Ok(is_due)
-    }
-
-    /// Written aside, durable, then put in the place of the one before.
-    fn write(&self, walk: &Walk) -> io::Result<()> {
-        let Found { chain, octets, unsigned, recovered } = walk.found();
-        let mut content = serde_json::to_vec(&Body {
+    /// What the disk said. The last snapshot stands, and a start reads more.
+    pub fn write(&self, mark: &Mark, views: &[Arc<RecordingView>]) -> io::Result<()> {
+        let mut content = serde_json::to_vec(&Written {
             version: VERSION,
-            n: chain.n,
-            head: chain.head.clone(),
-            octets: *octets,
-            unsigned: *unsigned,
-            damaged: recovered.damaged_lines,
-            views: walk.views().cloned().collect(),
+            n: mark.chain.n,
+            head: &mark.chain.head,
+            octets: mark.octets,
+            unsigned: mark.unsigned,
+            damaged: mark.damaged,
+            views: views.iter().map(|view| &**view).collect(),
         })?;
         let signature = self.signer.sign(text(&content).as_bytes());
         content.push(b'\n');

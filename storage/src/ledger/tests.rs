@@ -189,10 +189,22 @@ fn a_reader_follows_goes_back_and_sees_only_what_is_durable() {
     ledger.commit(&[opened(2)], at(2)).expect("committed");
     assert_eq!(reader.read_from(9_001, 10).expect("read"), [(9_001, at(2), opened(2))]);
 
+    // While commits follow each other quickly, readers are shown them together.
+    let soon = |millis: u64| Timestamp::from_millis(2_000 + millis);
+    ledger.commit(&[opened(3)], soon(1)).expect("committed");
+    assert_eq!(numbers(reader.read_from(9_002, 10).expect("read")), [0; 0]);
+    ledger.commit(&[opened(4)], soon(2)).expect("committed");
+    assert!(ledger.is_head_behind());
+    ledger.show(soon(2));
+    assert!(!ledger.is_head_behind());
+    assert_eq!(numbers(reader.read_from(9_002, 10).expect("read")), [9_002, 9_003]);
+    ledger.commit(&[opened(5)], soon(7)).expect("committed");
+    assert!(!ledger.is_head_behind(), "it was shown long enough ago");
+
     // A line that HEAD does not know yet is not durable.
-    let mut undurable = storage_core::ledger::Chain { n: 9_001, head: "0".repeat(64) };
+    let mut undurable = storage_core::ledger::Chain { n: 9_004, head: "0".repeat(64) };
     let mut octets = fs::read(path(&dir)).expect("a ledger");
     undurable.append(at(3), &opened(3), &mut octets);
     fs::write(path(&dir), octets).expect("written");
-    assert_eq!(reader.read_from(9_002, 10).expect("read"), []);
+    assert_eq!(reader.read_from(9_005, 10).expect("read"), []);
 }

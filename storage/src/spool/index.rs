@@ -1,6 +1,7 @@
 //! Where the octets of each recording stand: an index in memory, derived from the tables of the blocks (invariant 10).
 
 mod moves;
+mod pieces;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,6 +16,7 @@ use model::RecordingId;
 use storage_core::spoolfile::Segment;
 
 pub(super) use moves::{Group, Plan};
+use pieces::Pieces;
 
 use super::ids::IdHash;
 use crate::disk::DiskFile;
@@ -52,7 +54,7 @@ impl Stored {
     }
 }
 
-/// One run of a recording in a segment. Sixteen octets: at full load there are 45,000 new ones a second.
+/// One run of a recording in a segment. At full load there are 45,000 new ones a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     /// Handle of the segment in the index.
@@ -64,7 +66,7 @@ pub(super) struct Piece {
 
 #[derive(Default)]
 struct Kept {
-    pieces: Vec<Piece>,
+    pieces: Pieces,
     state: Option<Piece>,
 }
 
@@ -120,7 +122,7 @@ impl Index {
     /// Forgets a recording; whether there was one.
     pub(super) fn free(&mut self, recording: RecordingId) -> bool {
         let Some(kept) = self.recordings.remove(&recording) else { return false };
-        for piece in kept.pieces {
+        for piece in kept.pieces.iter() {
             self.octets -= u64::from(piece.octets);
             self.discount(piece);
         }
@@ -169,7 +171,7 @@ impl Index {
     /// The pieces of a recording with their files, in order; none when there are no chunks of it.
     pub(super) fn pieces(&self, recording: RecordingId) -> Option<Vec<(Arc<Stored>, Piece)>> {
         let kept = self.recordings.get(&recording).filter(|kept| !kept.pieces.is_empty())?;
-        Some(kept.pieces.iter().filter_map(|piece| self.with_file(*piece)).collect())
+        Some(kept.pieces.iter().filter_map(|piece| self.with_file(piece)).collect())
     }
 
     /// Recordings that have a state, and where it is.
@@ -179,6 +181,11 @@ impl Index {
             Some((*id, stored, piece))
         };
         self.recordings.iter().filter_map(state).collect()
+    }
+
+    /// The state of a recording, if it has one, and where it is.
+    pub(super) fn state(&self, recording: RecordingId) -> Option<(Arc<Stored>, Piece)> {
+        self.with_file(self.recordings.get(&recording)?.state?)
     }
 
     fn with_file(&self, piece: Piece) -> Option<(Arc<Stored>, Piece)> {

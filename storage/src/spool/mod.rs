@@ -221,6 +221,19 @@ impl Spool {
         }
     }
 
+    /// The sealed state of a recording as it was last written; none when there is none, or when it is damaged.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn state(&self, recording: RecordingId) -> Result<Option<Vec<u8>>, SpoolError> {
+        let Some((stored, piece)) = self.shared.with_index(|index| index.state(recording)) else { return Ok(None) };
+        let mut octets = Vec::new();
+        match reader::read(&stored, &piece, &mut octets) {
+            Ok(is_whole) => Ok(is_whole.then_some(octets)),
+            Err(cause) => Err(SpoolError::Io { path: self.dir.clone(), cause }),
+        }
+    }
+
     /// The sealed states that were written, for the start; of recordings that are still in the spool, in no order. One
     /// that cannot be read is left out and told: the others must not wait for it.
     pub fn states(&self) -> Vec<(RecordingId, Vec<u8>)> {

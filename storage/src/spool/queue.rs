@@ -41,11 +41,18 @@ pub(super) struct Queue {
     inner: Mutex<Inner>,
     rings: Condvar,
     budget: u64,
-    /// Buffers of written chunks.
-    pool: Mutex<Vec<Vec<u8>>>,
+    pool: Mutex<Pool>,
     octets: IntGauge,
     chunks: IntGauge,
     refused: IntCounter,
+}
+
+/// Buffers of written chunks.
+#[derive(Default)]
+struct Pool {
+    spent: Vec<Vec<u8>>,
+    /// The fewest that there were since it was last looked at: so many nobody needed.
+    idle: usize,
 }
 
 #[derive(Default)]
@@ -188,9 +195,9 @@ impl Queue {
             for chunk in chunks {
                 octets += cost(&chunk);
                 let mut buffer = chunk.octets;
-                if pool.len() < SPOOL_POOL && buffer.capacity() <= SPOOL_POOL_OCTETS {
+                if pool.spent.len() < SPOOL_POOL && buffer.capacity() <= SPOOL_POOL_OCTETS {
                     buffer.clear();
-                    pool.push(buffer);
+                    pool.spent.push(buffer);
                 }
             }
         }
@@ -201,7 +208,21 @@ impl Queue {
 
     /// An empty buffer of a written chunk.
     pub(super) fn recycle(&self) -> Option<Vec<u8>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = pool.spent.pop();
+        pool.idle = pool.idle.min(pool.spent.len());
+        buffer
+    }
+
+    /// Frees half of the buffers that nobody needed since it was last called: a slow disk once, or calls that have ended,
+    /// must not hold memory for ever.
+    pub(super) fn trim(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = pool.idle / 2;
+        let freed: Vec<Vec<u8>> = pool.spent.drain(..spare).collect();
+        pool.idle = pool.spent.len();
+        drop(pool);
+        drop(freed);
     }
 
     /// From the sync thread: the sync is over.

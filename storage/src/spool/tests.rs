@@ -152,6 +152,8 @@ fn a_restart_goes_on_in_a_new_segment_and_reads_through_all() {
         .collect();
     assert_eq!(tracks, [0, 1, 2]);
     assert_eq!(spool.states(), [(id(5), b"state 2".to_vec())]);
+    assert_eq!(spool.state(id(5)).expect("readable"), Some(b"state 2".to_vec()));
+    assert_eq!(spool.state(id(6)).expect("readable"), None);
     spool.remove(id(5)).expect("removed");
     assert!(spool.states().is_empty());
     spool.stop();

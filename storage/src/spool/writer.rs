@@ -135,6 +135,7 @@ impl Writer {
             }
             if measured.elapsed() >= SPOOL_SPACE_CHECK {
                 self.measure(measured.elapsed());
+                self.shared.queue.trim();
                 measured = now();
             }
         }

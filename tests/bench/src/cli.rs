@@ -62,6 +62,10 @@ pub(crate) enum Stage {
     Setup,
     /// Rendering speed, and how fast recordings reach the archive
     Archive,
+    /// 1,000 events a second of a switch while 1,000 calls run
+    Cti,
+    /// A day of 100,000 calls: call detail records imported, every call judged
+    Assurance,
     /// kill -9 under load, and the start after it
     Kill,
     /// Strangers on all ports
@@ -126,6 +130,8 @@ fn run(options: &Options) -> Outcome<bool> {
             Stage::Peer => stage::peer::run(&bench, &mut report),
             Stage::Setup => stage::setup::run(&bench, &mut report),
             Stage::Archive => stage::archive::run(&bench, &mut report),
+            Stage::Cti => stage::cti::run(&bench, &mut report),
+            Stage::Assurance => stage::assurance::run(&bench, &mut report),
             Stage::Kill => stage::kill::run(&bench, &mut report),
             Stage::Strays => stage::strays::run(&bench, &mut report),
         };

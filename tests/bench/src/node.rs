@@ -98,6 +98,16 @@ impl Node {
         Ok(all)
     }
 
+    /// The buckets of a histogram without labels: upper bound, and how many are not above it.
+    pub(crate) fn buckets(&self, name: &str) -> Outcome<Vec<(f64, f64)>> {
+        let prefix = format!("{name}_bucket{{le=\"");
+        let bucket = |line: &str| {
+            let (bound, count) = line.strip_prefix(&prefix)?.split_once("\"} ")?;
+            Some((bound.parse::<f64>().ok()?, count.parse::<f64>().ok()?))
+        };
+        Ok(plain_get(self.metrics, "/metrics")?.lines().filter_map(bucket).collect())
+    }
+
     /// One of them; 0 when it is not there.
     pub(crate) fn metric(&self, name: &str) -> Outcome<f64> {
         Ok(self.metrics()?.get(name).copied().unwrap_or_default())

@@ -45,6 +45,7 @@ pub fn order(suite: Option<Suite>, number: u16) -> OpenTrack {
         rtcp_mux: true,
         srtp_remote: suite.map(keys),
         srtp_local: None,
+        dtls: None,
         codecs: vec![Codec { payload_type: 0, kind: CodecKind::Pcmu, clock_hz: 8_000 }],
         paused: None,
         joins_late: false,

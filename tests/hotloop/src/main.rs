@@ -31,34 +31,46 @@ fn usage() -> ExitCode {
 
 fn run(suite: Option<Suite>, count: u64) -> Result<String, String> {
     let key = Arc::new(DataKey::from_entropy([9; 32]).chunk_key(&[7; 16]));
-    let mut hot = HotLoop::new(&Config::default(), &order(suite, 0), key, Arc::new(Pool::default()))?;
-    let packets = packets(suite, (WARM + count) as usize).map_err(|error| error.to_string())?;
-    let mut packets: Vec<_> =
-        packets.into_iter().enumerate().map(|(number, packet)| (arrival(number), packet)).collect();
-    let (warm, rest) = packets.split_at_mut(WARM as usize);
+    let config = Config::default();
+    let mut hot = HotLoop::new(&config, &order(suite, 0), Arc::clone(&key), Arc::new(Pool::default()))?;
+    (1..LINES).try_for_each(|line| hot.open(&order(suite, line as u16), Arc::clone(&key)))?;
+    let turns = WARM_TURNS + (count as usize).div_ceil(LINES * EACH);
+    let mut packets = interleaved(packets(suite, turns * EACH).map_err(|error| error.to_string())?);
+    let (warm, rest) = packets.split_at_mut(WARM_TURNS * LINES * EACH);
     measured(&mut hot, warm);
     let (before, began) = (hot.counts(), now());
     measured(&mut hot, rest);
-    let nanos = began.elapsed().as_nanos() / u128::from(count.max(1));
+    let nanos = began.elapsed().as_nanos() / (rest.len() as u128).max(1);
     let after = hot.counts();
-    if after.packets != WARM + count || after.refused != 0 {
-        return Err(format!("of {} packets {} came through", WARM + count, after.packets));
+    if after.packets as usize != packets.len() || after.refused != 0 {
+        return Err(format!("of {} packets {} came through", packets.len(), after.packets));
     }
     Ok(format!("packets={} chunks={} ns={nanos}", after.packets - before.packets, after.chunks - before.chunks))
 }
 
-/// What the profiler looks at: four packets a turn, a seal every second one, as at the default intervals.
+/// The same packets for every line, turn by turn.
+fn interleaved(packets: Vec<Vec<u8>>) -> Vec<(u64, Vec<u8>)> {
+    let timed: Vec<_> = packets.into_iter().enumerate().map(|(number, packet)| (arrival(number), packet)).collect();
+    timed.chunks(EACH).flat_map(|turn| std::iter::repeat_n(turn, LINES).flatten().cloned()).collect()
+}
+
+/// What the profiler looks at: four packets a line and turn, a seal every second one, as at the default intervals.
 #[inline(never)]
 fn measured(hot: &mut HotLoop, packets: &mut [(u64, Vec<u8>)]) {
     let from = (Ipv4Addr::LOCALHOST, 6000).into();
-    for (turn, packets) in packets.chunks_mut(4).enumerate() {
-        let datagrams = packets.iter_mut().map(|(arrival, octets)| (*arrival, &mut octets[..]));
-        hot.turn(from, datagrams, turn % 2 == 1);
+    for (turn, packets) in packets.chunks_mut(LINES * EACH).enumerate() {
+        hot.turn(from, packets, turn % 2 == 1);
     }
 }
 
-/// Packets before the count begins: the first ones open streams and windows.
-const WARM: u64 = 80;
+/// Lines whose packets a worker gathers before it opens them: as many as fill most of a batch.
+const LINES: usize = 10;
+
+/// Packets of a line in a turn.
+const EACH: usize = 4;
+
+/// Turns before the count begins: the first packets open streams and windows.
+const WARM_TURNS: usize = 4;
 
 #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
 fn now() -> Instant {

@@ -71,6 +71,8 @@ pub(super) async fn act(
         "pause" => ask::command(&app, &caller, id, CommandKind::Pause, reason).await?,
         "resume" => ask::command(&app, &caller, id, CommandKind::Resume, reason).await?,
         "stop" => ask::command(&app, &caller, id, CommandKind::Stop, reason).await?,
+        "keep" => ask::command(&app, &caller, id, CommandKind::Keep, reason).await?,
+        "discard" => ask::command(&app, &caller, id, CommandKind::Discard, reason).await?,
         "hold" => ask::mark(&app, &caller, id, Mark::Hold, reason).await?,
         "release" => ask::mark(&app, &caller, id, Mark::Release, reason).await?,
         _ => return Err(Problem::not_found("there is no such action").into()),
@@ -89,6 +91,7 @@ async fn sound(app: &App, caller: &Caller, view: &RecordingView) -> Markup {
             Err(problem) => return player(view, &html! { p.notice { "No waveform: " (problem.detail) } }),
         },
         Phase::Live => "The call is still being recorded.",
+        Phase::Finalizing if view.is_provisional => "The recording is provisional: it is destroyed unless it is kept.",
         Phase::Finalizing => "The recording is being archived; it can be played in a moment.",
         Phase::Failed => "The recording could not be finished.",
         Phase::Deleted => "The recording was destroyed.",
@@ -115,13 +118,19 @@ fn player(view: &RecordingView, lanes: &Markup) -> Markup {
 
 fn actions(caller: &Caller, view: &RecordingView) -> Markup {
     let is_live = view.state == Phase::Live && caller.may(Right::Control);
+    let is_open = matches!(view.state, Phase::Live | Phase::Finalizing) && view.is_provisional;
+    let can_keep = is_open && caller.may(Right::Control);
     let can_hold = !matches!(view.state, Phase::Deleted) && caller.may(Right::Hold);
     html! {
-        @if is_live || can_hold {
+        @if is_live || can_keep || can_hold {
             section.actions aria-label="Actions" {
                 @if is_live && view.is_paused { (button(caller, view, "resume", "Resume")) }
                 @if is_live && !view.is_paused { (button(caller, view, "pause", "Pause")) }
                 @if is_live { (button(caller, view, "stop", "Stop recording")) }
+                @if can_keep {
+                    (button(caller, view, "keep", "Keep"))
+                    (button(caller, view, "discard", "Discard"))
+                }
                 @if can_hold && view.is_held { (button(caller, view, "release", "Lift legal hold")) }
                 @if can_hold && !view.is_held { (button(caller, view, "hold", "Set legal hold")) }
             }

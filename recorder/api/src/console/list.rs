@@ -137,6 +137,7 @@ pub(super) fn state(view: &RecordingView) -> Markup {
     html! {
         span class={ "badge " (state) } { (state) }
         @if view.is_paused && view.state == Phase::Live { " " span.badge.paused { "paused" } }
+        @if view.is_provisional { " " span.badge { "provisional" } }
     }
 }
 

@@ -9,11 +9,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use model::CommandKind;
+use model::{CallControl, CommandKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{RecordingPath, parameters};
+use super::{CallPath, RecordingPath, parameters};
 use crate::{app::App, ask, caller::Caller, limits, ports::Mark, problem::Problem, query};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
@@ -35,6 +35,23 @@ pub(super) fn command(
                 answer["paused"] = (kind == CommandKind::Pause).into();
             }
             Ok(Json(answer).into_response())
+        })
+    }
+}
+
+/// The handler of `POST /calls/{call}/start`, `pause`, `resume`, `stop` or `keep`.
+pub(super) fn call_command(
+    kind: CallControl,
+) -> impl Fn(State<Arc<App>>, Caller, CallPath, RawQuery, Result<Bytes, BytesRejection>) -> Answer
++ Clone
++ Send
++ Sync
++ 'static {
+    move |State(app), caller, CallPath(call), raw, body| {
+        Box::pin(async move {
+            query::strict(parameters(&raw)?, &[])?;
+            ask::call_command(&app, &caller, call.clone(), kind, reason(body)?).await?;
+            Ok((StatusCode::ACCEPTED, Json(json!({ "call": call, "command": kind.name() }))).into_response())
         })
     }
 }

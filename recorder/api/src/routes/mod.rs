@@ -1,7 +1,9 @@
 //! The routes of `/api/v1`: one table, from which the router is built and against which `openapi.json` is held.
 
+mod assurance;
 mod audio;
 mod control;
+mod interactions;
 mod lists;
 
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use model::{CommandKind, RecordingId};
+use model::{CallControl, CommandKind, RecordingId};
 
 pub(crate) use self::control::checked_reason;
 
@@ -32,7 +34,7 @@ pub(crate) struct Route {
 pub(crate) const PREFIX: &str = "/api/v1";
 
 /// Every route, below [`PREFIX`].
-pub(crate) const TABLE: [Route; 12] = [
+pub(crate) const TABLE: [Route; 28] = [
     Route { path: "/recordings", methods: &["get"], handler: || get(lists::recordings) },
     Route {
         path: "/recordings/{id}",
@@ -63,6 +65,42 @@ pub(crate) const TABLE: [Route; 12] = [
         methods: &["post", "delete"],
         handler: || post(control::mark(Mark::Hold)).delete(control::mark(Mark::Release)),
     },
+    Route {
+        path: "/calls/{call}/start",
+        methods: &["post"],
+        handler: || post(control::call_command(CallControl::Start)),
+    },
+    Route {
+        path: "/calls/{call}/pause",
+        methods: &["post"],
+        handler: || post(control::call_command(CallControl::Pause)),
+    },
+    Route {
+        path: "/calls/{call}/resume",
+        methods: &["post"],
+        handler: || post(control::call_command(CallControl::Resume)),
+    },
+    Route {
+        path: "/calls/{call}/stop",
+        methods: &["post"],
+        handler: || post(control::call_command(CallControl::Stop)),
+    },
+    Route {
+        path: "/calls/{call}/keep",
+        methods: &["post"],
+        handler: || post(control::call_command(CallControl::Keep)),
+    },
+    Route { path: "/interactions/{id}", methods: &["get"], handler: || get(interactions::interaction) },
+    Route { path: "/delivery", methods: &["get"], handler: || get(interactions::subscribers) },
+    Route { path: "/delivery/dead", methods: &["get"], handler: || get(interactions::dead_letters) },
+    Route { path: "/delivery/retry", methods: &["post"], handler: || post(interactions::retry) },
+    Route { path: "/assurance/days", methods: &["get"], handler: || get(assurance::days) },
+    Route { path: "/assurance/days/{day}", methods: &["get"], handler: || get(assurance::day) },
+    Route { path: "/assurance/calls", methods: &["get"], handler: || get(assurance::calls) },
+    Route { path: "/assurance/incidents", methods: &["get"], handler: || get(assurance::incidents) },
+    Route { path: "/assurance/incidents/{id}", methods: &["post"], handler: || post(assurance::annotate) },
+    Route { path: "/assurance/silent", methods: &["get"], handler: || get(assurance::silent) },
+    Route { path: "/cdrs", methods: &["post"], handler: || post(assurance::import) },
     Route { path: "/audit", methods: &["get"], handler: || get(lists::audit) },
     Route { path: "/openapi.json", methods: &["get"], handler: || get(openapi) },
 ];
@@ -92,6 +130,22 @@ impl axum::extract::FromRequestParts<Arc<App>> for RecordingPath {
         let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, app).await;
         let Ok(Path(text)) = path else { return Err(Problem::not_found("no such recording")) };
         recording_id(&text).map(Self)
+    }
+}
+
+/// The interaction a path names, in any spelling.
+pub(crate) struct InteractionPath(pub(crate) String);
+
+/// The call a path names: CallUUID, ConnID or recording id.
+pub(crate) struct CallPath(pub(crate) String);
+
+impl axum::extract::FromRequestParts<Arc<App>> for CallPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, app).await;
+        let named = |call: &String| !call.is_empty() && call.len() <= crate::limits::CALL_NAME_OCTETS;
+        path.ok().map(|Path(call)| call).filter(named).map(Self).ok_or_else(|| Problem::not_found("no such call"))
     }
 }
 

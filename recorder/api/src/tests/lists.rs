@@ -113,10 +113,11 @@ async fn every_role_has_its_rights_and_a_missing_one_is_403_on_record() {
 
 #[tokio::test]
 async fn an_agent_sees_own_calls_only() {
-    let other = RecordingView { parties: vec![party("7002", None, "agent", 0)], ..archived(2) };
+    let other = RecordingView { parties: vec![party("7002", None, "agent", 0)], history: Vec::new(), ..archived(2) };
     let by_agent_id = RecordingView {
         parties: vec![party("7003", None, "agent", 0)],
-        correlation: BTreeMap::from([("agentId".to_owned(), "7001".to_owned())]),
+        history: Vec::new(),
+        correlation: SmallMap::from([("agentId".to_owned(), "7001".to_owned())]),
         ..archived(3)
     };
     let world = World::with(&[archived(1), other, by_agent_id]).await;
@@ -189,6 +190,29 @@ async fn commands_reach_the_session_core_with_actor_and_reason() {
         assert_eq!(status, expected, "{error:?}");
         assert_eq!(world.last_audit().result, AuditResult::Failed);
     }
+}
+
+#[tokio::test]
+async fn a_call_is_controlled_by_its_name() {
+    let world = World::with(&[live(2)]).await;
+    let token = world.token(Role::Integration);
+    for kind in model::CallControl::ALL {
+        let path = format!("/calls/00ab_X/{}", kind.name());
+        let (status, body) = json(world.send(request(&token, Method::POST, &path, r#"{"reason":"r"}"#)).await).await;
+        let expected = serde_json::json!({ "call": "00ab_X", "command": kind.name() });
+        assert_eq!((status.as_u16(), body), (202, expected));
+        let last = world.ports.call_commands.lock().unwrap().last().cloned().unwrap();
+        assert_eq!((last.kind, last.call.as_str(), last.actor.role), (kind, "00ab_X", Some(Role::Integration)));
+        assert_eq!(world.last_audit().action, kind.name());
+    }
+    let auditor = world.token(Role::Auditor);
+    let refused = world.ask(&auditor, Method::POST, "/calls/00ab_X/pause").await;
+    assert_eq!(refused.status(), 403, "an auditor controls nothing");
+    *world.ports.command_error.lock().unwrap() = Some(CommandError::Unknown);
+    assert_eq!(world.ask(&token, Method::POST, "/calls/none/pause").await.status(), 404);
+    let long = format!("/calls/{}/pause", "x".repeat(limits::CALL_NAME_OCTETS + 1));
+    assert_eq!(world.ask(&token, Method::POST, &long).await.status(), 404);
+    assert_eq!(world.ports.call_commands.lock().unwrap().len(), 6, "a name too long reaches nobody");
 }
 
 #[tokio::test]

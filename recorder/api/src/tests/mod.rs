@@ -1,13 +1,14 @@
 //! The router driven as a whole, with storage in memory and ports that remember what was asked of them.
 
+mod assurance;
 mod audio;
 mod console;
 mod contract;
+mod interactions;
 mod lists;
 mod over_tls;
 
 use std::{
-    collections::BTreeMap,
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -23,13 +24,15 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use model::{
-    Actor, Audit, AuditResult, Command, CommandError, EndCause, Fact, Gap, GapCause, MediaObject, Party, RecordingId,
-    Role, RsId, Timestamp, TrackCounters, TrackNo,
+    Actor, Audit, AuditResult, CallCommand, Command, CommandError, EndCause, Fact, Gap, GapCause, HistoryLine,
+    MediaObject, Party, RecordingId, Role, RsId, SmallMap, Timestamp, TrackCounters, TrackNo,
 };
 use serde_json::Value;
 use storage_core::{
+    delivery::{DeadLetter, Delivery, Kind, Known, Notice, SubscriberView},
+    interaction::{Revision, gather, key},
     memory::MemoryCatalog,
-    ports::{BoxFuture, Catalog, MediaFormat, MediaReader, Playback, PlaybackError},
+    ports::{BoxFuture, Catalog, CatalogError, MediaFormat, MediaReader, Playback, PlaybackError},
     view::{AttachmentView, RecordingView, SessionView, State, TrackView, WarningView},
 };
 use tower::ServiceExt;
@@ -58,9 +61,13 @@ struct Ports {
     catalog: Arc<MemoryCatalog>,
     commands: Mutex<Vec<Command>>,
     marks: Mutex<Vec<(RecordingId, Mark, Option<String>)>>,
+    call_commands: Mutex<Vec<CallCommand>>,
+    retries: Mutex<Vec<(Option<String>, Option<u64>)>>,
     command_error: Mutex<Option<CommandError>>,
     mark_error: Mutex<Option<MarkError>>,
     audits: Mutex<Vec<Audit>>,
+    files: Mutex<Vec<(String, usize)>>,
+    notes: Mutex<Vec<model::IncidentNote>>,
     is_audit_broken: AtomicBool,
     is_media_damaged: AtomicBool,
     numbers: AtomicU64,
@@ -68,6 +75,12 @@ struct Ports {
 }
 
 impl Control for Ports {
+    fn call_command(&self, command: CallCommand) -> BoxFuture<'_, Result<(), CommandError>> {
+        self.call_commands.lock().unwrap().push(command);
+        let answer = self.command_error.lock().unwrap().map_or(Ok(()), Err);
+        Box::pin(std::future::ready(answer))
+    }
+
     fn command(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
         self.commands.lock().unwrap().push(command);
         let answer = self.command_error.lock().unwrap().map_or(Ok(()), Err);
@@ -84,6 +97,53 @@ impl Control for Ports {
         self.marks.lock().unwrap().push((recording, mark, reason.map(str::to_owned)));
         let answer = self.mark_error.lock().unwrap().map_or(Ok(()), Err);
         Box::pin(std::future::ready(answer))
+    }
+}
+
+impl Delivery for Ports {
+    fn interaction<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Known>, CatalogError>> {
+        Box::pin(async move {
+            let gathered = gather(&*self.catalog, id).await?;
+            let Some(id) = gathered.views.first().map(key) else { return Ok(None) };
+            Ok(Some(Known { id, gathered, revision: Revision { number: 2, is_settled: true }, merged_into: None }))
+        })
+    }
+
+    fn subscribers(&self) -> BoxFuture<'_, Result<Vec<SubscriberView>, CatalogError>> {
+        let oldest = Some(Timestamp::from_millis(START));
+        let view = SubscriberView {
+            name: "lake".into(),
+            disabled_at: None,
+            delivered: 7,
+            waiting: 1,
+            behind: 0,
+            dead: 1,
+            oldest,
+        };
+        Box::pin(std::future::ready(Ok(vec![view])))
+    }
+
+    fn dead_letters(&self, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, CatalogError>> {
+        let letter = |number| DeadLetter {
+            subscriber: "lake".into(),
+            number,
+            notice: Notice {
+                kind: Kind::Interaction,
+                subject: "U1".into(),
+                thing: "U1".into(),
+                revision: 1,
+                fact: 9,
+                at: Timestamp::from_millis(START),
+            },
+            attempts: 3,
+            error: "status 422".into(),
+        };
+        Box::pin(std::future::ready(Ok((after + 1..4).take(limit as usize).map(letter).collect())))
+    }
+
+    fn retry(&self, subscriber: Option<String>, number: Option<u64>) -> BoxFuture<'_, Result<u64, CatalogError>> {
+        self.retries.lock().unwrap().push((subscriber, number));
+        Box::pin(std::future::ready(Ok(1)))
     }
 }
 
@@ -168,6 +228,9 @@ impl World {
         let app = App {
             catalog: Arc::clone(&catalog) as Arc<dyn Catalog>,
             playback: Arc::new(Player(Arc::clone(&ports))),
+            delivery: Arc::clone(&ports) as Arc<dyn Delivery>,
+            assurance: Arc::clone(&ports) as Arc<dyn crate::ports::Assurance>,
+            imports: tokio::sync::Semaphore::new(limits::IMPORTS),
             control: Arc::clone(&ports) as Arc<dyn Control>,
             audit: Arc::clone(&ports) as Arc<dyn AuditLog>,
             access: Arc::clone(&access),
@@ -274,12 +337,21 @@ fn archived(number: u8) -> RecordingView {
         attachments: vec![AttachmentView { content_type: "application/gtd".into(), disposition: None, bytes: 12 }],
         end_cause: Some(EndCause::Bye),
         warnings: vec![WarningView { name: "no_sip_src".into(), detail: None }],
-        correlation: BTreeMap::from([("queue".to_owned(), "sales".to_owned())]),
-        user_data: BTreeMap::from([("customer".to_owned(), "4711".to_owned())]),
+        correlation: SmallMap::from([("queue".to_owned(), "sales".to_owned())]),
+        history: vec![HistoryLine {
+            at,
+            event: "established".into(),
+            dn: Some("7001".to_owned().into()),
+            agent: Some("a17".to_owned().into()),
+            source: "tlib:0".into(),
+            ..HistoryLine::default()
+        }],
+        user_data: SmallMap::from([("customer".to_owned(), "4711".to_owned())]),
         labels: Vec::new(),
         audio_from: None,
         is_held: false,
         is_paused: false,
+        is_provisional: false,
     }
 }
 
@@ -294,6 +366,7 @@ fn party(address: &str, name: Option<&str>, role: &str, track: u16) -> Party {
         role: Some(role.into()),
         also: Vec::new(),
         tracks: vec![TrackNo(track)],
+        confidence: Some(model::Confidence::High),
         joined_at: Some(Timestamp::from_millis(START)),
         left_at: None,
     }
@@ -309,6 +382,8 @@ fn session(at: Timestamp) -> SessionView {
         grouped_at: None,
         started_at: Some(at),
         stopped_at: Some(at.plus_nanos(4_000_000_000)),
+        communication: Vec::new(),
+        metadata: storage_core::view::MetadataState::Complete,
         ended: Some(EndCause::Bye),
         reason: Some(header.into()),
         reasons: storage_core::reason::read(header),

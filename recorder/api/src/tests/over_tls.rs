@@ -32,6 +32,8 @@ async fn running(world: World, listen: &str) -> Result<Running, ApiError> {
         tls: server_config(material, &[b"h2", b"http/1.1"]).unwrap(),
         catalog: Arc::clone(&world.catalog) as Arc<dyn Catalog>,
         playback: Arc::new(Player(Arc::clone(&world.ports))),
+        delivery: Arc::clone(&world.ports) as Arc<dyn Delivery>,
+        assurance: Arc::clone(&world.ports) as Arc<dyn crate::ports::Assurance>,
         control: Arc::clone(&world.ports) as Arc<dyn Control>,
         audit: Arc::clone(&world.ports) as Arc<dyn AuditLog>,
         access: Arc::clone(&world.access),

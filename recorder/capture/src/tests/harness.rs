@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use crypto::seal::{ChunkKey, DataKey};
+use crypto::{
+    dtls::Engine,
+    seal::{ChunkKey, DataKey},
+};
 use media::{chunk, rtp::RtpHeader};
 use model::{
     Codec, CodecKind, MediaSource, OpenTrack, RecordingId, Report, Secret, SrtpKeys, TrackId, TrackNo, TrackTotals,
@@ -71,10 +74,19 @@ impl Rig {
     }
 
     pub(super) fn with(config: &Config) -> Self {
+        Self::begin(config, None)
+    }
+
+    /// With DTLS-SRTP.
+    pub(super) fn shaking_hands(engine: Engine) -> Self {
+        Self::begin(&config(|_| {}), Some(engine))
+    }
+
+    fn begin(config: &Config, dtls: Option<Engine>) -> Self {
         let (spool, registry) = (Arc::new(MemorySpool::default()), Registry::new());
         let (sender, reports) = sync_channel(1_024);
         let tell = Arc::new(move |report| sender.send(report).unwrap_or(()));
-        let capture = Capture::start(config, Arc::clone(&spool) as _, tell, &registry).unwrap();
+        let capture = Capture::start_with(config, Arc::clone(&spool) as _, tell, &registry, dtls).unwrap();
         let key = Arc::new(DataKey::from_entropy([9; 32]).chunk_key(track(0).recording.as_bytes()));
         Self { capture, spool, registry, reports, key }
     }
@@ -185,6 +197,7 @@ pub(super) fn order(no: u16) -> OpenTrack {
         rtcp_mux: false,
         srtp_remote: None,
         srtp_local: None,
+        dtls: None,
         codecs: vec![codec(8, CodecKind::Pcma), codec(101, CodecKind::TelephoneEvent)],
         paused: None,
         joins_late: false,

@@ -17,6 +17,9 @@ macro_rules! suite {
             #[path = "flood.rs"]
             mod flood;
             #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
+            #[path = "handshake.rs"]
+            mod handshake;
+            #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
             #[path = "harness.rs"]
             mod harness;
             #[expect(clippy::duplicate_mod, reason = "the same scenarios for every way to receive")]
@@ -32,3 +35,10 @@ macro_rules! suite {
 suite!(sweep, Sweep);
 suite!(io_uring, IoUring);
 suite!(epoll, Epoll);
+
+#[test]
+fn a_track_at_rest_stays_small() {
+    // Beside it stands its chunk buffer. A key before a re-key, and whatever else is seldom, is kept by pointer.
+    let octets = size_of::<crate::track::Track>();
+    assert!(octets <= 2_048, "{octets}");
+}

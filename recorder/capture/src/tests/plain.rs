@@ -227,7 +227,14 @@ fn a_renegotiated_source_latches_anew_and_the_old_one_is_out() {
     new.send_to(&rtp(2, 8, 1), port).unwrap();
     rig.until("recorder_rtp_refused_packets_total", 1);
     let source = MediaSource { address: Some([127, 0, 0, 1].into()), port: 7000, rtcp: None };
-    rig.capture.retune(RetuneTrack { track: track(0), source, srtp_remote: None, codecs: order(0).codecs });
+    rig.capture.retune(RetuneTrack {
+        track: track(0),
+        source,
+        srtp_remote: None,
+        srtp_local: None,
+        dtls: None,
+        codecs: order(0).codecs,
+    });
     old.send_to(&rtp(1, 8, 2), port).unwrap();
     rig.until(PACKETS, 2);
     // The order may have been taken after packet 2; it has been before the next sweep ends.

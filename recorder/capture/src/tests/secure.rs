@@ -80,6 +80,49 @@ fn a_wrong_key_is_refused_and_latches_nothing() {
 }
 
 #[test]
+fn lines_gathered_together_mix_nothing_and_let_nothing_through() {
+    let rig = Rig::with(&config(|config| config.sweep = Duration::from_millis(30)));
+    let stranger = peer();
+    let mut lines: Vec<_> = (0..24_u16)
+        .map(|no| {
+            let suite = Suite::ALL[usize::from(no) % 6];
+            let order = if no % 8 == 7 { order(no) } else { secure(no, suite.name()) };
+            let sender = order.srtp_remote.as_ref().map(outbound);
+            (no, peer(), rig.open(order, "127.0.0.1"), sender, Vec::new())
+        })
+        .collect();
+    let mut number = 65_500_u16;
+    for round in 0..20 {
+        for (no, peer, port, sender, sent) in &mut lines {
+            for ahead in 0..3 {
+                // All lines carry the same SSRC and the same numbers: only the key and the port tell them apart.
+                let plain = rtp(5, 8, number.wrapping_add(ahead));
+                let packet = sender.as_mut().map_or(plain.clone(), |sender| protected(sender, plain.clone()));
+                peer.send_to(&packet, *port).unwrap();
+                sent.push(plain);
+                stranger.send_to(&packet, *port).unwrap();
+                if sender.is_some() && round > 0 {
+                    let mut forged = packet.clone();
+                    forged[20 + usize::from(*no)] ^= 1;
+                    peer.send_to(&forged, *port).unwrap();
+                    peer.send_to(&packet, *port).unwrap();
+                }
+            }
+        }
+        number = number.wrapping_add(3);
+        rig.until(PACKETS, (round + 1) * 3 * 24);
+    }
+    for (no, _, _, sender, sent) in lines {
+        let (totals, packets) = rig.close(track(no));
+        assert_eq!(octets(packets), sent, "{no}");
+        let forged = if sender.is_some() { 19 * 3 } else { 0 };
+        assert_eq!((totals.counters.refused, totals.counters.duplicate), (60 + forged, forged), "{no}");
+        assert_eq!((totals.counters.received, totals.counters.kernel_drops), (60, 0), "{no}");
+    }
+    assert_eq!(rig.metric(FAILURES), 21 * 19 * 3);
+}
+
+#[test]
 fn an_authenticated_source_may_come_from_anywhere() {
     let (rig, owner) = (Rig::new(), peer());
     let mut line = secure(0, "AEAD_AES_256_GCM");
@@ -101,7 +144,7 @@ fn after_a_rekey_both_keys_open_until_the_new_one_is_in_use() {
         rig.until(PACKETS, 1);
         let (source, codecs) = (line.source, line.codecs);
         let srtp_remote = Some(keys(suite, 0x33));
-        rig.capture.retune(RetuneTrack { track: track(0), source, srtp_remote, codecs });
+        rig.capture.retune(RetuneTrack { track: track(0), source, srtp_remote, srtp_local: None, dtls: None, codecs });
         for (sequence, sender) in [(2, &mut old), (4, &mut new)] {
             owner.send_to(&protected(sender, rtp(1, 8, sequence)), port).unwrap();
             rig.until("recorder_capture_sweeps_total", rig.metric("recorder_capture_sweeps_total") + 2);
@@ -123,4 +166,24 @@ fn keys_that_do_not_fit_are_refused_by_name() {
     let mut short = secure(0, "AEAD_AES_128_GCM");
     short.srtp_remote = Some(SrtpKeys { suite: "AEAD_AES_256_GCM".into(), ..keys("AEAD_AES_128_GCM", 1) });
     assert!(rig.refused(short).contains("AEAD_AES_256_GCM"));
+}
+
+#[test]
+fn a_line_that_ended_takes_its_keys_with_it() {
+    let (rig, sender) = (Rig::new(), peer());
+    let suite = "AEAD_AES_128_GCM";
+    let port = rig.open(secure(0, suite), "127.0.0.1");
+    let mut old = outbound(&keys(suite, 0x11));
+    sender.send_to(&protected(&mut old, rtp(1, 8, 1)), port).unwrap();
+    rig.until(PACKETS, 1);
+    assert_eq!(octets(rig.close(track(0)).1), [rtp(1, 8, 1)]);
+    // The same port for the next call, which has keys of its own.
+    let next = OpenTrack { port: port.port(), srtp_remote: Some(keys(suite, 0x33)), ..secure(1, suite) };
+    rig.capture.open(next, rig.key());
+    assert_eq!(rig.report(), Report::TrackOpened { track: track(1) });
+    sender.send_to(&protected(&mut old, rtp(1, 8, 2)), port).unwrap();
+    rig.until(FAILURES, 1);
+    sender.send_to(&protected(&mut outbound(&keys(suite, 0x33)), rtp(1, 8, 3)), port).unwrap();
+    rig.until(PACKETS, 2);
+    assert_eq!(octets(rig.close(track(1)).1), [rtp(1, 8, 3)]);
 }

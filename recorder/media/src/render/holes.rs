@@ -34,7 +34,10 @@ impl Holes {
         let (stream, sequence) = (packet.placed.stream, packet.placed.sequence);
         match packet.placed.seen {
             Seen::Duplicate => {}
-            Seen::Reordered | Seen::Late => self.fill(stream, sequence, packet.ts, ticks),
+            Seen::Reordered | Seen::Late => match packet.before {
+                Some(before) if sequence < before.lowest.0 => self.precede(packet, before.lowest, ticks),
+                _ => self.fill(stream, sequence, packet.ts, ticks),
+            },
             Seen::New => {
                 if let Some(before) = packet.before
                     && sequence > before.sequence + 1
@@ -62,6 +65,15 @@ impl Holes {
             self.last(oldest);
         }
         self.open.push_back(hole);
+    }
+
+    /// A packet that was overtaken by the first one heard: what lies between the two has not come yet.
+    fn precede(&mut self, packet: &Followed, (to, to_ts): (i64, i64), ticks: i64) {
+        let from = packet.placed.sequence + 1;
+        if from < to {
+            let (stream, from_ts) = (packet.placed.stream, (packet.ts + ticks).min(to_ts));
+            self.open(Hole { stream, from, to, from_ts, to_ts, missing: (to - from) as u64 });
+        }
     }
 
     fn fill(&mut self, stream: u32, sequence: i64, ts: i64, ticks: i64) {

@@ -53,7 +53,16 @@ struct Laws {
 impl Survey {
     /// A survey of a recording with these tracks.
     pub fn new(tracks: &[TrackSpec]) -> Self {
-        let channels = channels(tracks);
+        Self::with(tracks, 2)
+    }
+
+    /// The same where everybody is on one line: a second channel would be silent, and heard in one ear alone.
+    pub fn mixed(tracks: &[TrackSpec]) -> Self {
+        Self::with(tracks, 1)
+    }
+
+    fn with(tracks: &[TrackSpec], fewest: usize) -> Self {
+        let channels = channels(tracks, fewest);
         Self { tracks: tracks.iter().cloned().map(Track::new).collect(), first: None, frontier: i64::MIN, channels }
     }
 

@@ -174,6 +174,13 @@ fn one_track_still_makes_two_channels_and_is_called_one_way_only_when_two_were_t
 }
 
 #[test]
+fn a_mixed_line_makes_one_channel_and_two_lines_make_two_all_the_same() {
+    assert_eq!(Survey::mixed(&two()[..1]).finish().channels, 1);
+    assert_eq!(Survey::mixed(&two()).finish().channels, 2);
+    assert_eq!(Survey::mixed(&[]).finish().channels, 1);
+}
+
+#[test]
 fn two_laws_are_rendered_linear() {
     let (left, right) = (speech::synth(1, 1, Law::Mu), speech::synth(2, 1, Law::A));
     let mut packets = Vec::new();

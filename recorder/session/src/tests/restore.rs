@@ -9,10 +9,10 @@ use crate::{Found, Restored};
 
 /// What the ledger would know: every track, with its chunks once closed.
 #[derive(Default)]
-struct Ledger(BTreeMap<TrackNo, Option<u32>>);
+pub(super) struct Ledger(BTreeMap<TrackNo, Option<u32>>);
 
 impl Ledger {
-    fn read(&mut self, facts: &[Fact]) {
+    pub(super) fn read(&mut self, facts: &[Fact]) {
         for fact in facts {
             match fact {
                 Fact::TrackOpened(opened) => drop(self.0.entry(opened.track).or_default()),
@@ -25,7 +25,7 @@ impl Ledger {
 
 impl World {
     /// The process ends, and the next one begins a second later with what was written.
-    fn crash(&mut self, recording: RecordingId, ledger: &Ledger, dialogs: &[u64]) -> Option<Restored> {
+    pub(super) fn crash(&mut self, recording: RecordingId, ledger: &Ledger, dialogs: &[u64]) -> Option<Restored> {
         let state = self.core.state(recording).expect("it is live");
         let mut found = Found::read(state.reveal()).expect("we read what we write");
         found.tracks = ledger.0.iter().map(|(no, chunks)| (*no, *chunks)).collect();
@@ -38,7 +38,7 @@ impl World {
         restored
     }
 
-    fn open_orders(&self) -> Vec<OpenTrack> {
+    pub(super) fn open_orders(&self) -> Vec<OpenTrack> {
         let open = |order: &Order| match order {
             Order::OpenTrack(open) => Some((**open).clone()),
             _ => None,

@@ -47,6 +47,8 @@ impl Wire {
                 // The kernel caps it at rmem_max: more room where it may be had, no error where not.
                 drop(socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER));
                 socket.connect(remote).await.map_err(failed)?;
+                // Until the runtime has heard that it may be written, the first message would not leave, but be repeated.
+                socket.writable().await.map_err(failed)?;
                 (socket.local_addr().map_err(failed)?, Road::Datagrams(socket))
             }
             Transport::Tcp | Transport::Tls => {

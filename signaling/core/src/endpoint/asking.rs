@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Refresh,
     /// Metadata snapshot.
     Snapshot,
+    /// Whether the peer is still there.
+    Check,
     /// The end.
     Bye,
 }
@@ -32,6 +34,7 @@ impl Purpose {
     const fn method(self) -> Method {
         match self {
             Self::Refresh | Self::Snapshot => Method::Update,
+            Self::Check => Method::Options,
             Self::Bye => Method::Bye,
         }
     }
@@ -91,14 +94,18 @@ impl Endpoint {
 
     fn concluded(&mut self, id: DialogId, purpose: Purpose, response: Option<&Response>, at: &mut Moment<'_>) {
         let (status, headers) = response.map_or((408, None), |response| (response.status, Some(&response.headers)));
-        // A snapshot that is refused costs nothing; a BYE ends the session whatever comes back.
-        if purpose != Purpose::Refresh {
-            return;
-        }
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let Some(timer) = dialog.timer else { return };
+        if purpose == Purpose::Check {
+            dialog.is_asked = false;
+        }
         // A restored session over a stream may have no way to the peer before the peer comes back.
         let has_no_way = status == 408 && dialog.is_unheard && dialog.flow.transport.is_reliable();
+        // RFC 3261 12.2.1.2. What it means is decided where it is known whether anything is heard.
+        if purpose == Purpose::Check && matches!(status, 408 | 481) && !has_no_way {
+            self.events.push_back(Event::Unreachable { dialog: id });
+        }
+        // A snapshot that is refused costs nothing; a BYE ends the session whatever comes back.
+        let Some(timer) = dialog.timer.filter(|_| purpose == Purpose::Refresh) else { return };
         if response.is_some() && std::mem::take(&mut dialog.is_unheard) && status < 300 {
             self.events.push_back(Event::Established { dialog: id });
         }
@@ -119,6 +126,14 @@ impl Endpoint {
             }
         }
         self.reschedule(id);
+    }
+
+    /// OPTIONS changes nothing in a session, and whoever does not know the session has to say so.
+    pub(super) fn check_peer(&mut self, id: DialogId, at: &mut Moment<'_>) {
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        if dialog.phase == Phase::Established && !std::mem::replace(&mut dialog.is_asked, true) {
+            self.ask(id, Purpose::Check, (Headers::new(), None), at);
+        }
     }
 
     /// A dialog's own timers: the repeated 200, the decision that did not come, the session timer.

@@ -24,7 +24,8 @@ impl Endpoint {
         let (Command::Accept { dialog: id, .. }
         | Command::Refuse { dialog: id, .. }
         | Command::HangUp { dialog: id }
-        | Command::RequestSnapshot { dialog: id }) = command;
+        | Command::RequestSnapshot { dialog: id }
+        | Command::CheckPeer { dialog: id }) = command;
         if !self.dialogs.contains_key(&id) {
             self.stats.late_commands += 1;
             return;
@@ -39,24 +40,26 @@ impl Endpoint {
             }
             Command::HangUp { .. } => self.hang_up(id, Ended::HungUp, at),
             Command::RequestSnapshot { .. } => self.request_snapshot(id, at),
+            Command::CheckPeer { .. } => self.check_peer(id, at),
         }
         self.reschedule(id);
     }
 
     fn accept(&mut self, id: DialogId, mut lines: Vec<Grant>, at: &mut Moment<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let Some(OpenOffer { kind, sdp, offer, timer, .. }) = dialog.open.take() else {
+        let Some(OpenOffer { kind, sdp, offer, timer, .. }) = dialog.open.take().map(|open| *open) else {
             self.stats.late_commands += 1;
             return;
         };
-        self.undecided.end(id);
+        self.undecided.decided(id, at.now);
         lines.resize(offer.lines.len(), Grant::Reject);
         if kind == OpenKind::AckAnswer {
-            dialog.agreed = dialog.agreed.take().map(|agreed| agreed.moved(offer));
+            dialog.agreed = dialog.agreed.take().map(|agreed| agreed.moved(offer, lines));
             return;
         }
-        let answer = negotiate::answer(&sdp, &offer, &lines, &mut dialog.local_sdp);
-        dialog.agreed = Some(Agreed { sdp, offer, grants: lines });
+        let describe = if matches!(kind, OpenKind::Delayed(_)) { negotiate::first_offer } else { negotiate::answer };
+        let answer = describe(&sdp, &offer, &lines, &mut dialog.local_sdp);
+        dialog.agreed = Some(Agreed::new(&sdp, offer, lines));
         dialog.timer = timer.map(|timer| timer.again(at.now));
         self.note_changed(id);
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
@@ -65,7 +68,10 @@ impl Endpoint {
         timer.iter().for_each(|timer| timer.answer(&mut reply.headers));
         reply.body = Some(Body::sdp(answer));
         match kind {
-            OpenKind::Invite(tx) => self.accept_invite(id, tx, &reply.with("Accept", ACCEPT), at),
+            OpenKind::Invite(tx) | OpenKind::Delayed(tx) => {
+                let is_own_offer = matches!(kind, OpenKind::Delayed(_));
+                self.accept_invite(id, (tx, is_own_offer), &reply.with("Accept", ACCEPT), at);
+            }
             OpenKind::Update(tx) => drop(self.layer.respond(tx, &reply, at.now)),
             OpenKind::AckAnswer => {}
         }
@@ -74,14 +80,15 @@ impl Endpoint {
         }
     }
 
-    fn accept_invite(&mut self, id: DialogId, tx: ServerId, reply: &Reply, at: &Moment<'_>) {
+    fn accept_invite(&mut self, id: DialogId, (tx, is_own_offer): (ServerId, bool), reply: &Reply, at: &Moment<'_>) {
         let cseq = self.layer.request_of(tx).map_or(0, |request| request.cseq);
         let sent = self.layer.respond(tx, reply, at.now);
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         if dialog.phase == Phase::Offered {
             dialog.phase = Phase::Accepted;
         }
-        dialog.unacked = sent.map(|transmit| Unacked::new(cseq, transmit, false, at.now));
+        dialog.awaits_answer = is_own_offer;
+        dialog.unacked = sent.map(|transmit| Unacked::new(cseq, transmit, is_own_offer, at.now));
     }
 
     /// Turns the open offer down. A session that stands goes on as it was (RFC 3261 14.2).
@@ -92,9 +99,8 @@ impl Endpoint {
             return;
         };
         let is_new = dialog.phase == Phase::Offered;
-        match open.kind {
-            OpenKind::Invite(tx) | OpenKind::Update(tx) => drop(self.layer.respond(tx, reply, at.now)),
-            OpenKind::AckAnswer => {}
+        if let Some(tx) = open.kind.transaction() {
+            self.layer.respond(tx, reply, at.now);
         }
         if is_new {
             self.bury(id);
@@ -118,7 +124,7 @@ impl Endpoint {
             }
             Phase::Accepted | Phase::Established => {}
         }
-        if let Some(OpenOffer { kind: OpenKind::Invite(tx) | OpenKind::Update(tx), .. }) = dialog.open.take() {
+        if let Some(tx) = dialog.open.take().and_then(|open| open.kind.transaction()) {
             let reply = self.reply(487);
             self.layer.respond(tx, &reply, at.now);
         }

@@ -1,6 +1,9 @@
 //! One recording session as SIP sees it: identity, route, media state, the open offer, the unacknowledged answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::detect;
 use crate::{
@@ -8,7 +11,8 @@ use crate::{
     flow::{Flow, Transmit},
     limits::{T1, T2, TRANSACTION},
     negotiate::LocalSession,
-    sdp::SessionDescription,
+    profile::Profile,
+    sdp::{SessionDescription, packed::Packed},
     session_timer::SessionTimer,
     sip::{Headers, Method, Request, layer::ServerId, typed},
 };
@@ -40,10 +44,22 @@ pub(super) struct OpenOffer {
 pub(super) enum OpenKind {
     /// INVITE, first or later.
     Invite(ServerId),
+    /// A first INVITE without an offer: the 200 carries ours, the ACK the answer.
+    Delayed(ServerId),
     /// UPDATE.
     Update(ServerId),
     /// The answer in an ACK: the decision changes nothing on the wire.
     AckAnswer,
+}
+
+impl OpenKind {
+    /// The transaction that waits for the decision.
+    pub(super) const fn transaction(self) -> Option<ServerId> {
+        match self {
+            Self::Invite(tx) | Self::Delayed(tx) | Self::Update(tx) => Some(tx),
+            Self::AckAnswer => None,
+        }
+    }
 }
 
 /// A 2xx to INVITE that waits for its ACK (RFC 3261 13.3.1.4): repeated on every transport.
@@ -58,8 +74,8 @@ pub(super) struct Unacked {
 }
 
 impl Unacked {
-    pub(super) fn new(cseq: u32, transmit: Transmit, is_own_offer: bool, now: Instant) -> Self {
-        Self { cseq, transmit, is_own_offer, next: now + T1, interval: T1, ends: now + TRANSACTION }
+    pub(super) fn new(cseq: u32, transmit: Transmit, is_own_offer: bool, now: Instant) -> Box<Self> {
+        Box::new(Self { cseq, transmit, is_own_offer, next: now + T1, interval: T1, ends: now + TRANSACTION })
     }
 
     pub(super) fn repeat(&mut self) -> Transmit {
@@ -71,9 +87,17 @@ impl Unacked {
 
 /// Media as last agreed.
 pub(super) struct Agreed {
-    pub(super) sdp: SessionDescription,
+    pub(super) sdp: Packed,
     pub(super) offer: Offer,
     pub(super) grants: Vec<Grant>,
+}
+
+impl Agreed {
+    /// To be kept for as long as the dialog lives: with no more room than it needs.
+    pub(super) fn new(sdp: &SessionDescription, mut offer: Offer, grants: Vec<Grant>) -> Self {
+        offer.lines.iter_mut().for_each(|line| line.payloads.shrink_to_fit());
+        Self { sdp: Packed::from(sdp), offer, grants }
+    }
 }
 
 /// One dialog.
@@ -96,18 +120,24 @@ pub(super) struct Dialog {
     pub(super) contact: String,
     /// Host and port of our Via.
     pub(super) sent_by: String,
-    pub(super) is_strict: bool,
-    pub(super) open: Option<OpenOffer>,
-    pub(super) unacked: Option<Unacked>,
+    /// How its messages are read.
+    pub(super) profile: Arc<Profile>,
+    // Boxed, as both are there for moments of a dialog's life.
+    pub(super) open: Option<Box<OpenOffer>>,
+    pub(super) unacked: Option<Box<Unacked>>,
     pub(super) agreed: Option<Agreed>,
     pub(super) local_sdp: LocalSession,
     pub(super) timer: Option<SessionTimer>,
     pub(super) has_asked_snapshot: bool,
     pub(super) wants_hangup: bool,
+    /// The peer was asked whether it is still there, and has not answered yet.
+    pub(super) is_asked: bool,
     /// The dialog that this one takes over (RFC 3891), until it is accepted.
     pub(super) replaces: Option<DialogId>,
     /// Restored, and the peer has said nothing in it since.
     pub(super) is_unheard: bool,
+    /// Our first offer has no answer yet.
+    pub(super) awaits_answer: bool,
 }
 
 /// Identity of a dialog that an INVITE begins.
@@ -118,12 +148,13 @@ pub(super) struct Birth<'a> {
     pub(super) local_tag: String,
     pub(super) local_sdp: LocalSession,
     pub(super) host: &'a str,
+    pub(super) profile: Arc<Profile>,
 }
 
 impl Dialog {
     /// A dialog in phase [`Phase::Offered`].
     pub(super) fn new(birth: Birth<'_>) -> Self {
-        let Birth { id, request, flow, local_tag, local_sdp, host } = birth;
+        let Birth { id, request, flow, local_tag, local_sdp, host, profile } = birth;
         let to = request.headers.get("To").unwrap_or_default();
         // A Contact beyond repair costs nothing while the flow lives: our requests go over that anyway.
         let target = detect::remote_target(request).unwrap_or_else(|| format!("sip:{}", flow.remote));
@@ -142,7 +173,7 @@ impl Dialog {
             flow: flow.clone(),
             contact: contact(flow, host),
             sent_by: host.to_owned(),
-            is_strict: false,
+            profile,
             open: None,
             unacked: None,
             agreed: None,
@@ -150,8 +181,10 @@ impl Dialog {
             timer: None,
             has_asked_snapshot: false,
             wants_hangup: false,
+            is_asked: false,
             replaces: None,
             is_unheard: false,
+            awaits_answer: false,
         }
     }
 

@@ -1,20 +1,22 @@
 //! Requests inside a dialog: re-INVITE, UPDATE, INFO, OPTIONS, BYE, and the ACK and CANCEL of an INVITE.
 
+use std::sync::Arc;
+
 use super::{
     Arrived, Endpoint, Moment,
     dialog::{Agreed, OpenKind, OpenOffer, Phase, Unacked},
-    offer::{Refused, metadata_of, rest_of, tidy},
+    offer::{Refused, rest_of, tidy},
+    told::{Part, told_again},
 };
 use crate::{
-    event::{DialogId, Ended, Event, Metadata, Offer},
+    event::{DialogId, Ended, Event, Grant, Offer, Warning},
     flow::Flow,
-    limits, negotiate, session_timer as timer,
+    limits, negotiate, profile, session_timer as timer,
     sip::{
         Method, Request,
         layer::ServerId,
         write::{Body, Reply},
     },
-    siprec::body::Parts,
 };
 
 impl Endpoint {
@@ -45,8 +47,12 @@ impl Endpoint {
             Method::Bye => self.on_bye(id, tx, request, at),
             Method::Info => {
                 dialog.refresh(request, flow);
+                // A package that we do not know may not act by another header of the same request.
+                let action = profile::action(&dialog.profile, request);
+                let action = action.filter(|_| request.headers.get("Info-Package").is_none());
                 let reply = self.info(request);
                 self.layer.respond(tx, &reply, at.now);
+                self.events.extend(action.map(|action| Event::Controlled { dialog: id, action }));
             }
             Method::Options => {
                 dialog.refresh(request, flow);
@@ -72,7 +78,8 @@ impl Endpoint {
         let Some(dialog) = self.dialogs.get(&id) else { return Ok(()) };
         let is_invite = request.method == Method::Invite;
         self.known_extensions(request)?;
-        let mut parts = self.parts(request, dialog.is_strict)?;
+        let profile = Arc::clone(&dialog.profile);
+        let mut parts = self.parts(request, &profile)?;
         let has_offer = parts.sdp.is_some();
         if dialog.open.is_some() && (is_invite || has_offer) {
             // RFC 3261 14.2, RFC 3311 5.2: the earlier offer has no answer yet.
@@ -86,9 +93,10 @@ impl Endpoint {
         let timer = timer::agree(&request.headers, dialog.timer.as_ref(), None, at.now)
             .map_err(|reply| Refused::new(reply.with("Server", &*self.config.product), "session_interval"))?;
         let mut warnings = Vec::new();
-        let metadata = metadata_of(&mut parts, &mut warnings);
+        let part = Part::of(&mut parts, &mut warnings);
+        let metadata = told_again(request, part, &profile, &mut warnings);
         let negotiated = match &parts.sdp {
-            Some(sdp) => Some(self.negotiate(sdp, flow, dialog.agreed.as_ref(), &mut warnings)?),
+            Some(sdp) => Some(self.negotiate(sdp, (flow, &profile), dialog.agreed.as_ref(), &mut warnings)?),
             None => None,
         };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return Ok(()) };
@@ -98,7 +106,7 @@ impl Endpoint {
         if let Some((sdp, offer)) = negotiated {
             let kind = if is_invite { OpenKind::Invite(tx) } else { OpenKind::Update(tx) };
             let decide_by = at.now + limits::DECISION;
-            dialog.open = Some(OpenOffer { kind, sdp, offer: offer.clone(), timer, decide_by });
+            dialog.open = Some(Box::new(OpenOffer { kind, sdp, offer: offer.clone(), timer, decide_by }));
             self.events.push_back(Event::Reoffered { dialog: id, offer, metadata, warnings });
             return Ok(());
         }
@@ -127,7 +135,7 @@ impl Endpoint {
     fn offer_ours(&mut self, id: DialogId, tx: ServerId, cseq: u32, at: &Moment<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         let Some(agreed) = &dialog.agreed else { return };
-        let sdp = negotiate::own_offer(&agreed.sdp, &agreed.offer, &agreed.grants, &mut dialog.local_sdp);
+        let sdp = negotiate::own_offer(&agreed.sdp.open(), &agreed.offer, &agreed.grants, &mut dialog.local_sdp);
         let (contact, timer) = (dialog.contact.clone(), dialog.timer);
         let mut reply = self.success(&contact);
         timer.iter().for_each(|timer| timer.answer(&mut reply.headers));
@@ -142,16 +150,17 @@ impl Endpoint {
         let reply = self.reply(200);
         self.layer.respond(tx, &reply, at.now);
         let Some(dialog) = self.bury(id) else { return };
-        if let Some(OpenOffer { kind: OpenKind::Invite(open) | OpenKind::Update(open), .. }) = dialog.open {
+        if let Some(open) = dialog.open.and_then(|open| open.kind.transaction()) {
             // RFC 3261 15.1.2.
             let reply = self.reply(487);
             self.layer.respond(open, &reply, at.now);
         }
         let reasons: Vec<&str> = request.headers.all("Reason").collect();
         let reason = (!reasons.is_empty()).then(|| reasons.join(", "));
-        let mut parts = self.parts(request, false).unwrap_or_default();
+        let mut parts = self.parts(request, &dialog.profile).unwrap_or_default();
         let mut warnings = Vec::new();
-        let metadata = metadata_of(&mut parts, &mut warnings);
+        let part = Part::of(&mut parts, &mut warnings);
+        let metadata = told_again(request, part, &dialog.profile, &mut warnings);
         self.events.extend(rest_of(id, parts, warnings));
         self.events.push_back(Event::Ended { dialog: id, cause: Ended::Bye, reason, metadata });
     }
@@ -164,7 +173,8 @@ impl Endpoint {
         self.layer.respond(invite, &reply, at.now);
         let Some(id) = id else { return };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        if dialog.open.as_ref().is_none_or(|open| open.kind != OpenKind::Invite(invite)) {
+        let is_it = |open: &OpenOffer| open.kind.transaction() == Some(invite);
+        if !dialog.open.as_deref().is_some_and(is_it) {
             return;
         }
         if dialog.phase == Phase::Offered {
@@ -192,7 +202,7 @@ impl Endpoint {
             self.events.push_back(Event::Established { dialog: id });
         }
         if unacked.is_own_offer {
-            self.read_ack_answer(id, flow, request, at);
+            self.read_ack_answer(id, request, at);
         }
         if self.dialogs.get(&id).is_some_and(|dialog| dialog.wants_hangup) {
             self.hang_up(id, Ended::HungUp, at);
@@ -200,36 +210,51 @@ impl Endpoint {
         self.reschedule(id);
     }
 
-    /// The answer to our repeated description: news only where it differs from what stands.
-    fn read_ack_answer(&mut self, id: DialogId, flow: &Flow, request: &Request, at: &Moment<'_>) {
-        let Some(dialog) = self.dialogs.get(&id) else { return };
-        let Ok(Parts { sdp: Some(sdp), .. }) = self.parts(request, false) else { return };
-        let mut warnings = Vec::new();
-        let Ok((sdp, offer)) = self.negotiate(&sdp, flow, dialog.agreed.as_ref(), &mut warnings) else { return };
+    /// The answer to an offer of ours: news where it differs from what stands. A first one that is missing or cannot be
+    /// used leaves the session without media until the peer offers some.
+    fn read_ack_answer(&mut self, id: DialogId, request: &Request, at: &Moment<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        if dialog.agreed.as_ref().is_none_or(|agreed| is_same_media(&agreed.offer, &offer)) {
+        let is_first = std::mem::take(&mut dialog.awaits_answer);
+        let profile = Arc::clone(&dialog.profile);
+        let mut warnings = Vec::new();
+        let answer = self.parts(request, &profile).ok().and_then(|parts| parts.sdp);
+        let dialog = self.dialogs.get(&id);
+        let negotiated =
+            answer.zip(dialog).and_then(|(sdp, dialog)| self.answer_of_theirs(&sdp, dialog, &mut warnings));
+        let Some((sdp, mut offer)) = negotiated else {
+            if is_first {
+                let warnings = vec![Warning::new("no_answer_in_ack")];
+                self.events.push_back(Event::PartsReceived { dialog: id, attachments: Vec::new(), warnings });
+            }
+            return;
+        };
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        let Some(agreed) = &dialog.agreed else { return };
+        // Lines that were not offered cannot be answered.
+        offer.lines.truncate(agreed.offer.lines.len());
+        if is_same_media(&agreed.offer, &offer) {
             return;
         }
         let timer = dialog.timer;
         let decide_by = at.now + limits::DECISION;
-        dialog.open = Some(OpenOffer { kind: OpenKind::AckAnswer, sdp, offer: offer.clone(), timer, decide_by });
-        let metadata: Option<Metadata> = None;
-        self.events.push_back(Event::Reoffered { dialog: id, offer, metadata, warnings: tidy(warnings) });
+        dialog.open =
+            Some(Box::new(OpenOffer { kind: OpenKind::AckAnswer, sdp, offer: offer.clone(), timer, decide_by }));
+        let warnings = tidy(warnings);
+        self.events.push_back(Event::Reoffered { dialog: id, offer, metadata: None, warnings });
     }
 }
 
 /// Whether media comes from the same places in the same state; an answer may name fewer codecs and no labels.
 fn is_same_media(a: &Offer, b: &Offer) -> bool {
     a.lines.len() == b.lines.len()
-        && a.lines
-            .iter()
-            .zip(&b.lines)
-            .all(|(a, b)| (&a.state, a.address, a.port, &a.sdes) == (&b.state, b.address, b.port, &b.sdes))
+        && a.lines.iter().zip(&b.lines).all(|(a, b)| {
+            (&a.state, a.address, a.port, &a.sdes, &a.dtls) == (&b.state, b.address, b.port, &b.sdes, &b.dtls)
+        })
 }
 
 impl Agreed {
     /// After the answer in an ACK: the description that labels and codecs come from stays, the media moves.
-    pub(super) fn moved(self, offer: Offer) -> Self {
-        Self { offer, ..self }
+    pub(super) fn moved(self, offer: Offer, grants: Vec<Grant>) -> Self {
+        Self { offer, grants, ..self }
     }
 }

@@ -1,29 +1,30 @@
 //! An INVITE outside dialogs: taken as a new recording session, or turned away by rule.
 
+use std::sync::Arc;
+
 use super::{
     ALLOW, Arrived, Endpoint, Moment, SUPPORTED,
-    detect::{self, Detection},
+    detect::{self, Choice},
     dialog::{Birth, Dialog, OpenKind, OpenOffer, Phase},
-    offer::{Refused, metadata_of, tidy},
-    peers,
+    offer::{Refused, tidy},
+    told::{self, Part, Told},
 };
 use crate::{
-    event::{Attachment, DialogId, Event, Metadata, Offered, Warning},
+    event::{Attachment, DialogId, Event, Offered, Warning},
     flow::Flow,
     limits,
     negotiate::LocalSession,
     session_timer as timer,
-    sip::{Request, text, write::Reply},
-    siprec::correlation,
+    sip::{Method, Request, message::Message, parse, text, write::Reply},
+    siprec::metadata::Document,
 };
 
 /// Everything that was read of an INVITE that we take.
 struct Taken {
-    detection: Detection,
-    is_strict: bool,
+    choice: Choice,
     replaces: Option<DialogId>,
     open: OpenOffer,
-    metadata: Option<Metadata>,
+    told: Told,
     attachments: Vec<Attachment>,
     warnings: Vec<Warning>,
 }
@@ -47,28 +48,52 @@ impl Endpoint {
         }
     }
 
-    fn take(&self, arrived: Arrived<'_>, at: &Moment<'_>) -> Result<Taken, Refused> {
+    /// How a message would be read, and why: for people who ask without a network. `None` when it is no request that a
+    /// profile is chosen for.
+    pub fn explain(&self, flow: &Flow, octets: &[u8]) -> Option<Choice> {
+        let Ok(Message::Request(request)) = parse::parse(octets) else { return None };
+        let (base, rule) = self.config.peers.profile_of(flow, &request.uri);
+        let dialog = request.to.tag().and_then(|tag| self.tags.get(tag)).and_then(|id| self.dialogs.get(id));
+        if let Some(dialog) = dialog {
+            let recognised = Some("the session that it belongs to".to_owned());
+            return Some(Choice { profile: Arc::clone(&dialog.profile), rule, recognised });
+        }
+        if request.method != Method::Invite {
+            return None;
+        }
+        let mut parts = self.parts(&request, base).unwrap_or_default();
+        let part = Part::of(&mut parts, &mut Vec::new());
+        Some(detect::choose(&self.config.peers, (&request, flow), &parts, part.as_ref().map(|part| &part.document)))
+    }
+
+    fn take(&self, arrived: Arrived<'_>, at: &mut Moment<'_>) -> Result<Taken, Refused> {
         let Arrived { tx, flow, request, .. } = arrived;
         self.room()?;
         self.known_extensions(request)?;
         let replaces = self.replaced(request, flow)?;
-        let profile = peers::profile_of(&self.config.peers, flow.remote.ip());
-        let is_strict = profile.is_strict();
-        let mut parts = self.parts(request, is_strict)?;
-        let detection = detect::detect(request, &profile, parts.metadata.is_some())
+        let (base, _) = self.config.peers.profile_of(flow, &request.uri);
+        let mut parts = self.parts(request, base)?;
+        let mut noted = Vec::new();
+        let part = Part::of(&mut parts, &mut noted);
+        let document = part.as_ref().map(|part| &part.document);
+        let choice = detect::choose(&self.config.peers, (request, flow), &parts, document);
+        let profile = &choice.profile;
+        let mut warnings = detect::detect(request, profile, part.is_some())
             .map_err(|(status, cause)| Refused::new(self.reply(status), cause))?;
+        if document.is_some_and(Document::is_rejected) && !profile.tolerate.metadata_rejected {
+            let reply = self.reply(400).with("Warning", "399 recorder \"metadata with a DTD or over a limit\"");
+            return Err(Refused::new(reply, "metadata_rejected"));
+        }
         let timer = timer::agree(&request.headers, None, self.config.session_expires_s, at.now)
             .map_err(|reply| Refused::new(reply.with("Server", &*self.config.product), "session_interval"))?;
-        let mut warnings = detection.warnings.clone();
-        let metadata = metadata_of(&mut parts, &mut warnings);
-        let sdp = parts.sdp.as_deref().ok_or_else(|| {
-            Refused::new(self.reply(488).with("Warning", "399 recorder \"an offer is required\""), "no_offer")
-        })?;
-        let (sdp, offer) = self.negotiate(sdp, flow, None, &mut warnings)?;
-        let decide_by = at.now + limits::DECISION;
-        let open = OpenOffer { kind: OpenKind::Invite(tx), sdp, offer, timer, decide_by };
-        let attachments = parts.others;
-        Ok(Taken { detection, is_strict, replaces, open, metadata, attachments, warnings })
+        warnings.append(&mut noted);
+        let told = Told::first(request, part, profile, &mut warnings);
+        let (kind, (sdp, offer)) = match parts.sdp.as_deref() {
+            Some(sdp) => (OpenKind::Invite(tx), self.negotiate(sdp, (flow, profile), None, &mut warnings)?),
+            None => (OpenKind::Delayed(tx), self.offer_of_ours((flow, profile), &mut warnings, at)?),
+        };
+        let open = OpenOffer { kind, sdp, offer, timer, decide_by: at.now + limits::DECISION };
+        Ok(Taken { choice, replaces, open, told, attachments: parts.others, warnings })
     }
 
     fn room(&self) -> Result<(), Refused> {
@@ -131,25 +156,29 @@ impl Endpoint {
         let local_sdp = LocalSession::new(u64::from_be_bytes(session) >> 2, self.config.policy.media_address);
         let local_tag = self.layer.tag_of(tx).unwrap_or_default().to_owned();
         let host = self.host(flow);
-        let mut dialog = Dialog::new(Birth { id, request, flow, local_tag, local_sdp, host: &host });
-        let Taken { detection, is_strict, replaces, open, metadata, attachments, warnings } = taken;
+        let Taken { choice, replaces, open, told, attachments, warnings } = taken;
+        let profile = choice.profile;
         let offered = Offered {
             dialog: id,
             call_id: request.call_id.clone(),
             peer: flow.peer(),
-            profile: detection.profile.to_owned(),
+            profile: profile.name.clone(),
             offer: open.offer.clone(),
-            genesys: detection.genesys,
-            metadata,
+            join: told.join,
+            replaces,
+            wants_snapshot: profile.metadata.ask_snapshot,
+            genesys: told.genesys,
+            metadata: told.metadata,
             attachments,
-            correlation: correlation::from_headers(request.headers.iter()),
+            correlation: told::keys_of(request, &profile),
+            headers: profile.kept_headers(request.headers.iter()),
             warnings: tidy(warnings),
         };
-        dialog.is_strict = is_strict;
+        let mut dialog = Dialog::new(Birth { id, request, flow, local_tag, local_sdp, host: &host, profile });
         dialog.replaces = replaces;
-        dialog.open = Some(open);
+        dialog.open = Some(Box::new(open));
         self.tags.insert(dialog.local_tag.clone(), id);
-        self.dialogs.insert(id, dialog);
+        self.dialogs.insert(id, Box::new(dialog));
         self.undecided.begin(id, at.now);
         self.reschedule(id);
         self.events.push_back(Event::Offered(Box::new(offered)));

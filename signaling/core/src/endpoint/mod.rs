@@ -6,6 +6,7 @@
 
 mod asking;
 mod command;
+mod delayed;
 mod detect;
 mod dialog;
 mod inside;
@@ -14,6 +15,7 @@ mod offer;
 mod overload;
 mod peers;
 mod restore;
+mod told;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,9 +24,10 @@ use std::{
 };
 
 use asking::Purpose;
+pub use detect::Choice;
 use dialog::Dialog;
 use overload::Undecided;
-pub use peers::{Network, PeerRule, Profile};
+pub use peers::{Network, PeerRule, Peers, unknown};
 pub use restore::DialogState;
 
 use crate::{
@@ -47,8 +50,8 @@ pub struct EndpointConfig {
     pub product: String,
     /// Host for our Contact and Via instead of the address a message came in on.
     pub advertise: Option<String>,
-    /// Profiles by address, first match wins.
-    pub peers: Vec<PeerRule>,
+    /// Who is read by which profile.
+    pub peers: Peers,
     /// Rules of negotiation.
     pub policy: negotiate::Policy,
     /// Session interval to ask for where the peer can but does not; `None`: a timer only when the peer wants one.
@@ -100,7 +103,8 @@ struct Arrived<'a> {
 pub struct Endpoint {
     config: EndpointConfig,
     layer: Layer,
-    dialogs: HashMap<DialogId, Dialog>,
+    /// Boxed: a hash table of large values keeps room for as many again.
+    dialogs: HashMap<DialogId, Box<Dialog>>,
     /// By local tag.
     tags: HashMap<String, DialogId>,
     asked: HashMap<ClientId, (DialogId, Purpose)>,
@@ -216,7 +220,10 @@ impl Endpoint {
                 None => self.reply(481),
             },
             (Method::Invite, None) => return self.on_invite(arrived, at),
-            (Method::Options, None) => self.options(flow, self.is_draining),
+            (Method::Options, None) => match self.known_extensions(request) {
+                Ok(()) => self.options(flow, self.is_draining),
+                Err(refused) => *refused.reply,
+            },
             (_, None) => self.reply(481),
         };
         self.layer.respond(tx, &reply, at.now);
@@ -316,11 +323,11 @@ impl Endpoint {
     }
 
     fn reschedule(&mut self, id: DialogId) {
-        self.schedule.set(id, self.dialogs.get(&id).and_then(Dialog::due));
+        self.schedule.set(id, self.dialogs.get(&id).and_then(|dialog| dialog.due()));
     }
 
     /// Forgets a dialog.
-    fn bury(&mut self, id: DialogId) -> Option<Dialog> {
+    fn bury(&mut self, id: DialogId) -> Option<Box<Dialog>> {
         self.schedule.set(id, None);
         self.undecided.end(id);
         let dialog = self.dialogs.remove(&id)?;

@@ -2,15 +2,14 @@
 
 use super::{ACCEPT, Endpoint, dialog::Agreed};
 use crate::{
-    event::{DialogId, Event, Metadata, Offer, Transport, Warning},
+    event::{DialogId, Event, Offer, Transport, Warning},
     flow::Flow,
-    limits, negotiate,
+    limits,
+    negotiate::{self, Policy, Refusal, SdesOverClear},
+    profile::Profile,
     sdp::SessionDescription,
     sip::{Request, write::Reply},
-    siprec::{
-        body::{self, BodyError, BodyHeaders, Parts},
-        metadata,
-    },
+    siprec::body::{self, BodyError, BodyHeaders, Parts},
 };
 
 /// A refusal and the stable cause that is told with it.
@@ -26,8 +25,18 @@ impl Refused {
 }
 
 impl Endpoint {
+    /// The rules of negotiation for a peer.
+    pub(super) fn policy(&self, profile: &Profile) -> Policy {
+        let security = profile.security;
+        let base = self.config.policy;
+        let sdes_over_clear = if security.sdes_over_clear { SdesOverClear::Warn } else { base.sdes_over_clear };
+        let best_effort_srtp = base.best_effort_srtp || security.best_effort_srtp;
+        Policy { sdes_over_clear, best_effort_srtp, ..base }
+    }
+
     /// Takes the body apart.
-    pub(super) fn parts(&self, request: &Request, is_strict: bool) -> Result<Parts, Refused> {
+    pub(super) fn parts(&self, request: &Request, profile: &Profile) -> Result<Parts, Refused> {
+        let is_strict = !profile.tolerate.unterminated_multipart;
         let headers = &request.headers;
         let of = BodyHeaders {
             content_type: headers.get("Content-Type").unwrap_or_default(),
@@ -47,7 +56,7 @@ impl Endpoint {
     pub(super) fn negotiate(
         &self,
         sdp: &[u8],
-        flow: &Flow,
+        (flow, profile): (&Flow, &Profile),
         previous: Option<&Agreed>,
         warnings: &mut Vec<Warning>,
     ) -> Result<(SessionDescription, Offer), Refused> {
@@ -56,23 +65,19 @@ impl Endpoint {
         })?;
         let is_secure = flow.transport == Transport::Tls;
         let previous = previous.map(|agreed| &agreed.offer);
-        match negotiate::offer(&sdp, &self.config.policy, is_secure, previous, warnings) {
+        match negotiate::offer(&sdp, &self.policy(profile), is_secure, previous, warnings) {
             Ok(offer) => Ok((sdp, offer)),
-            Err(refusal) => {
-                let cause = refusal.warning.clone().unwrap_or_else(|| "not_acceptable".to_owned());
-                let mut reply = self.reply(refusal.status);
-                refusal.warning.into_iter().for_each(|warning| reply.headers.push("Warning", warning));
-                Err(Refused::new(reply, &cause))
-            }
+            Err(refusal) => Err(self.turned_down(refusal)),
         }
     }
-}
 
-/// Reads the metadata part, if there is one.
-pub(super) fn metadata_of(parts: &mut Parts, warnings: &mut Vec<Warning>) -> Option<Metadata> {
-    warnings.append(&mut parts.warnings);
-    let (media_type, raw) = parts.metadata.take()?;
-    Some(metadata::read(&media_type, &raw, warnings))
+    /// What the rules of negotiation turn down, as it is answered.
+    pub(super) fn turned_down(&self, refusal: Refusal) -> Refused {
+        let cause = refusal.warning.clone().unwrap_or_else(|| "not_acceptable".to_owned());
+        let mut reply = self.reply(refusal.status);
+        refusal.warning.into_iter().for_each(|warning| reply.headers.push("Warning", warning));
+        Refused::new(reply, &cause)
+    }
 }
 
 /// What is left of a body when SDP and metadata were taken: to be kept, or worth a warning. None when nothing is.

@@ -1,6 +1,11 @@
-//! Which profile a peer is read with: by its address, first match wins.
+//! Which profile a peer is read with: by its address, its certificate or the address it calls, first match wins.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+
+use crate::{
+    flow::Flow,
+    profile::{Catalogue, Profile},
+};
 
 /// A network in CIDR notation, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,13 @@ impl Network {
             (IpAddr::V6(a), IpAddr::V6(b)) => same(bits(&a.octets()), bits(&b.octets()), 128),
             _ => false,
         }
+    }
+}
+
+impl Network {
+    /// Whether every address of `other` lies in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.address.is_ipv4() == other.address.is_ipv4() && self.prefix <= other.prefix && self.contains(other.address)
     }
 }
 
@@ -52,61 +64,108 @@ impl fmt::Display for Network {
     }
 }
 
-/// The tolerances for one kind of peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Profile {
-    /// The default: lenient RFC 7866, and Genesys Request-URIs.
-    Auto,
-    /// Lenient RFC 7866 only.
-    Rfc7866,
-    /// RFC 7866 6.2 to the letter.
-    Rfc7866Strict,
-    /// Genesys Request-URIs only.
-    GenesysMsr,
-}
-
-impl Profile {
-    /// Reads the name that stands in the configuration.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "rfc7866" => Some(Self::Rfc7866),
-            "rfc7866-strict" => Some(Self::Rfc7866Strict),
-            "genesys-msr" => Some(Self::GenesysMsr),
-            _ => None,
-        }
-    }
-
-    /// Whether messages are read by the letter.
-    pub fn is_strict(&self) -> bool {
-        *self == Self::Rfc7866Strict
-    }
-}
-
-/// `[[peer]]`: a network and the profile of whoever speaks from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[[peer]]`: who is meant, and the profile of whoever that is. All conditions that are set must hold.
+#[derive(Debug, Clone, PartialEq)]
 pub struct PeerRule {
     /// Source addresses.
-    pub network: Network,
+    pub network: Option<Network>,
+    /// Subject name of the client certificate; `*.example.com` stands for one label more.
+    pub identity: Option<String>,
+    /// User part of the Request-URI, the address that is called.
+    pub called: Option<String>,
     /// How they are read.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
 }
 
 impl PeerRule {
-    /// Reads what stands in the configuration.
+    /// A rule by address with a built-in profile.
     ///
     /// # Errors
     /// One line that names the faulty text.
     pub fn new(network: &str, profile: &str) -> Result<Self, String> {
-        let known = "auto, rfc7866, rfc7866-strict, genesys-msr";
-        let read = Profile::from_name(profile).ok_or_else(|| format!("unknown profile {profile:?}; known: {known}"))?;
-        Ok(Self { network: network.parse()?, profile: read })
+        let catalogue = Catalogue::built_in();
+        let profile = catalogue.named(profile).ok_or_else(|| unknown(profile, catalogue))?;
+        Ok(Self { network: Some(network.parse()?), identity: None, called: None, profile: Arc::clone(profile) })
+    }
+
+    /// Whether a request that came this way is meant.
+    fn is_about(&self, flow: &Flow, uri: &str) -> bool {
+        self.network.is_none_or(|network| network.contains(flow.remote.ip()))
+            && self
+                .identity
+                .as_ref()
+                .is_none_or(|wanted| flow.identity.as_ref().is_some_and(|shown| is_identity(wanted, shown)))
+            && self.called.as_ref().is_none_or(|wanted| user_part(uri).eq_ignore_ascii_case(wanted))
+    }
+
+    /// Whether whoever `other` is about is meant here as well: behind this one it never has its turn.
+    pub fn covers(&self, other: &Self) -> bool {
+        let is_wider = |own: &Option<String>, its: &Option<String>| own.is_none() || own == its;
+        let network = match (self.network, other.network) {
+            (None, _) => true,
+            (Some(own), Some(its)) => own.covers(&its),
+            (Some(_), None) => false,
+        };
+        network && is_wider(&self.identity, &other.identity) && is_wider(&self.called, &other.called)
     }
 }
 
-/// The profile for an address.
-pub(super) fn profile_of(rules: &[PeerRule], address: IpAddr) -> Profile {
-    rules.iter().find(|rule| rule.network.contains(address)).map_or(Profile::Auto, |rule| rule.profile.clone())
+/// The fault of a profile name that nobody knows.
+pub fn unknown(name: &str, catalogue: &Catalogue) -> String {
+    let known: Vec<&str> = catalogue.all().map(|profile| profile.name.as_str()).collect();
+    format!("unknown profile {name:?}; known: {}", known.join(", "))
+}
+
+fn is_identity(wanted: &str, shown: &str) -> bool {
+    match wanted.strip_prefix("*.") {
+        Some(domain) => shown.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain)),
+        None => wanted.eq_ignore_ascii_case(shown),
+    }
+}
+
+fn user_part(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    rest.split_once('@').map_or("", |(user, _)| user).split(';').next().unwrap_or_default()
+}
+
+/// Every rule, and the profile of whoever none of them is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peers {
+    /// First match wins.
+    pub rules: Vec<PeerRule>,
+    /// For the rest.
+    pub fallback: Arc<Profile>,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        let auto = Catalogue::built_in().named("auto").expect("a built-in profile");
+        Self { rules: Vec::new(), fallback: Arc::clone(auto) }
+    }
+}
+
+impl From<Vec<PeerRule>> for Peers {
+    fn from(rules: Vec<PeerRule>) -> Self {
+        Self { rules, ..Self::default() }
+    }
+}
+
+impl Peers {
+    /// The profile for a request, and the number of the rule that names it, from 0.
+    pub fn profile_of(&self, flow: &Flow, uri: &str) -> (&Arc<Profile>, Option<usize>) {
+        match self.rules.iter().position(|rule| rule.is_about(flow, uri)) {
+            Some(at) => (&self.rules[at].profile, Some(at)),
+            None => (&self.fallback, None),
+        }
+    }
+
+    /// The profile that a dialog was begun with, by its name: what a changed configuration no longer knows falls back.
+    pub(super) fn again(&self, name: &str) -> Arc<Profile> {
+        let rules = self.rules.iter().map(|rule| &rule.profile);
+        let known = rules.chain([&self.fallback]).find_map(|profile| profile.again(name));
+        let built_in = || Catalogue::built_in().named(name).unwrap_or(&self.fallback);
+        Arc::clone(known.unwrap_or_else(built_in))
+    }
 }
 
 #[cfg(test)]
@@ -126,13 +185,40 @@ mod tests {
         assert!("host".parse::<Network>().is_err());
     }
 
+    fn flow(address: &str, identity: Option<&str>) -> Flow {
+        let (local, remote) = ("198.51.100.1:5060".parse().unwrap(), format!("{address}:5060").parse().unwrap());
+        let transport = crate::event::Transport::Tls;
+        Flow { id: 1, transport, local, remote, identity: identity.map(str::to_owned) }
+    }
+
     #[test]
     fn the_first_rule_wins() {
         let rule = |network: &str, name: &str| PeerRule::new(network, name).unwrap();
-        let rules = [rule("10.0.0.1", "genesys-msr"), rule("10.0.0.0/8", "rfc7866-strict")];
-        assert_eq!(profile_of(&rules, "10.0.0.1".parse().unwrap()), Profile::GenesysMsr);
-        assert_eq!(profile_of(&rules, "10.9.0.1".parse().unwrap()), Profile::Rfc7866Strict);
-        assert_eq!(profile_of(&rules, "192.0.2.1".parse().unwrap()), Profile::Auto);
-        assert!(PeerRule::new("10.0.0.1", "cisco").unwrap_err().contains("\"cisco\""));
+        let peers: Peers = vec![rule("10.0.0.1", "genesys-msr"), rule("10.0.0.0/8", "strict")].into();
+        let name = |address: &str| {
+            let flow = flow(address, None);
+            let (profile, rule) = peers.profile_of(&flow, "sip:srs@x");
+            (profile.name.clone(), rule)
+        };
+        assert_eq!(name("10.0.0.1"), ("genesys-msr".into(), Some(0)));
+        assert_eq!(name("10.9.0.1"), ("rfc7866-strict".into(), Some(1)));
+        assert_eq!(name("192.0.2.1"), ("auto".into(), None));
+        let fault = PeerRule::new("10.0.0.1", "nobody").unwrap_err();
+        assert!(fault.contains("\"nobody\"") && fault.contains("cisco-nbr"), "{fault}");
+        assert!(peers.rules[1].covers(&peers.rules[0]) && !peers.rules[0].covers(&peers.rules[1]));
+    }
+
+    #[test]
+    fn certificates_and_called_addresses_choose_too_and_all_conditions_must_hold() {
+        let base = PeerRule::new("0.0.0.0/0", "avaya").unwrap();
+        let by_name = PeerRule { identity: Some("*.sbc.example.com".into()), called: Some("Rec".into()), ..base };
+        let peers: Peers = vec![by_name].into();
+        let is_avaya =
+            |identity: Option<&str>, uri: &str| peers.profile_of(&flow("192.0.2.1", identity), uri).1.is_some();
+        assert!(is_avaya(Some("A.SBC.example.com"), "sip:rec;x=1@host"));
+        assert!(!is_avaya(Some("a.b.sbc.example.com"), "sip:rec@host") && !is_avaya(None, "sip:rec@host"));
+        assert!(
+            !is_avaya(Some("a.sbc.example.com"), "sip:srs@host") && !is_avaya(Some("a.sbc.example.com"), "sip:host")
+        );
     }
 }

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     event::{DialogId, Grant, Transport},
     flow::Flow,
-    limits, negotiate,
+    limits,
+    negotiate::{self, Policy},
     sdp::SessionDescription,
     session_timer::SessionTimer,
     sip::{NameAddr, typed},
@@ -40,7 +41,9 @@ pub struct DialogState {
     remote_seq: u32,
     contact: String,
     sent_by: String,
-    is_strict: bool,
+    /// Name of the profile.
+    #[serde(default)]
+    profile: String,
     agreed: Option<(SessionDescription, Vec<Grant>)>,
     local_sdp: negotiate::LocalSession,
     timer: Option<Timer>,
@@ -109,10 +112,14 @@ impl Endpoint {
             return false;
         }
         let is_secure = flow.transport == Transport::Tls;
-        let policy = &self.config.policy;
+        let profile = self.config.peers.again(&state.profile);
         let agreed = state.agreed.and_then(|(sdp, grants)| {
-            let offer = negotiate::offer(&sdp, policy, is_secure, None, &mut Vec::new()).ok()?;
-            Some(Agreed { sdp, offer, grants })
+            // A line for which we have a key is SRTP, whatever it is called.
+            let has_key = |grant: &Grant| matches!(grant, Grant::Accept { key_salt: Some(_), .. });
+            let base = self.policy(&profile);
+            let policy = Policy { best_effort_srtp: base.best_effort_srtp || grants.iter().any(has_key), ..base };
+            let offer = negotiate::offer(&sdp, &policy, is_secure, None, &mut Vec::new()).ok()?;
+            Some(Agreed::new(&sdp, offer, grants))
         });
         let timer =
             state.timer.map(|timer| SessionTimer::new(timer.interval_s, timer.is_ours, timer.is_announced, now));
@@ -132,7 +139,7 @@ impl Endpoint {
             flow,
             contact: state.contact,
             sent_by: state.sent_by,
-            is_strict: state.is_strict,
+            profile,
             open: None,
             unacked: None,
             agreed,
@@ -140,12 +147,14 @@ impl Endpoint {
             timer,
             has_asked_snapshot: state.has_asked_snapshot,
             wants_hangup: false,
+            is_asked: false,
             replaces: None,
             is_unheard: true,
+            awaits_answer: false,
         };
         self.next_dialog = self.next_dialog.max(id.0);
         self.tags.insert(dialog.local_tag.clone(), id);
-        self.dialogs.insert(id, dialog);
+        self.dialogs.insert(id, Box::new(dialog));
         self.reschedule(id);
         true
     }
@@ -166,8 +175,8 @@ fn state_of(dialog: &Dialog) -> DialogState {
         remote_seq: dialog.remote_seq,
         contact: dialog.contact.clone(),
         sent_by: dialog.sent_by.clone(),
-        is_strict: dialog.is_strict,
-        agreed: dialog.agreed.as_ref().map(|agreed| (agreed.sdp.clone(), agreed.grants.clone())),
+        profile: dialog.profile.name.clone(),
+        agreed: dialog.agreed.as_ref().map(|agreed| (agreed.sdp.open(), agreed.grants.clone())),
         local_sdp: dialog.local_sdp.clone(),
         timer: dialog.timer.map(|timer| Timer {
             interval_s: timer.interval_s,

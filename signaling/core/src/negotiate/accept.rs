@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{Policy, Refusal, SdesOverClear};
 use crate::{
-    event::{Line, LineState, Offer, Sdes, Warning},
-    sdp::{self, Direction, Media, SessionDescription, crypto, limits, payload},
+    event::{Dtls, Line, LineState, Offer, Sdes, Warning},
+    sdp::{self, Direction, Media, SessionDescription, crypto, dtls, limits, payload},
 };
 
 /// Reasons of [`LineState::Unusable`], each with the Warning of a 488 it leads to (RFC 3261 20.43).
@@ -14,9 +14,10 @@ const NO_COMMON_CODEC: &str = "no_common_codec";
 const TOO_MANY_LINES: &str = "too_many_lines";
 const UNKNOWN_TRANSPORT: &str = "unknown_transport";
 const DTLS: &str = "dtls_not_supported";
+const NO_USABLE_DTLS: &str = "no_usable_dtls";
 const SRTP_REQUIRED: &str = "srtp_required";
 const NO_USABLE_CRYPTO: &str = "no_usable_crypto";
-const CLEAR_KEYS: &str = "sdes_over_clear_signaling";
+pub(super) const CLEAR_KEYS: &str = "sdes_over_clear_signaling";
 
 /// Applies the rules of a recorder to an offer. `secure_signaling` says whether it came over TLS; `previous` is what
 /// the session had before, `None` for a new one. Tolerances are named in `warnings`.
@@ -34,7 +35,7 @@ pub fn offer(
     if sdp.media.len() > limits::MEDIA {
         return Err(refusal(TOO_MANY_LINES));
     }
-    let reader = Reader { sdp, policy, secure_signaling };
+    let reader = Reader { sdp, policy, secure_signaling, previous };
     let lines: Vec<Line> = sdp.media.iter().enumerate().map(|(at, media)| reader.line(at, media, warnings)).collect();
     if lines.iter().any(|line| line.state == LineState::Unusable(CLEAR_KEYS)) {
         return Err(refusal(CLEAR_KEYS));
@@ -54,13 +55,14 @@ struct Reader<'a> {
     sdp: &'a SessionDescription,
     policy: &'a Policy,
     secure_signaling: bool,
+    previous: Option<&'a Offer>,
 }
 
 impl Reader<'_> {
     fn line(&self, at: usize, media: &Media, warnings: &mut Vec<Warning>) -> Line {
         let host: Option<IpAddr> = self.sdp.host(media).and_then(|host| host.parse().ok());
         let address = host.filter(|address| self.is_source(address));
-        let payloads = payload::of(media);
+        let payloads = payload::preferred(payload::of(media));
         let mut line = Line {
             media: media.kind.clone(),
             label: media.label().map(str::to_owned),
@@ -70,16 +72,22 @@ impl Reader<'_> {
             rtcp: media.rtcp(address).filter(|rtcp| self.is_source(&rtcp.ip())),
             rtcp_mux: media.has("rtcp-mux"),
             sdes: None,
+            own_key: None,
+            dtls: None,
             payloads,
         };
         if media.port == 0 {
             return line;
         }
-        let checked = self.usable(at, media, &line).and_then(|()| self.security(at, media, warnings));
+        let checked = self.usable(at, media, &line).and_then(|()| self.security(at, media, &line, warnings));
         line.state = match checked {
             Err(reason) => LineState::Unusable(reason),
-            Ok(sdes) => {
-                line.sdes = sdes;
+            Ok(security) => {
+                match security {
+                    Security::Clear => {}
+                    Security::Sdes(sdes) => line.sdes = Some(sdes),
+                    Security::Dtls(dtls) => line.dtls = Some(dtls),
+                }
                 match self.sdp.direction(media) {
                     _ if host.is_some_and(|address| address.is_unspecified()) => LineState::Hold,
                     Direction::SendOnly | Direction::SendRecv => LineState::Active,
@@ -102,31 +110,78 @@ impl Reader<'_> {
         if !media.kind.eq_ignore_ascii_case("audio") {
             return Err(NOT_AUDIO);
         }
-        if !line.payloads.iter().any(payload::is_rendered) {
+        if !line.payloads.iter().any(payload::is_rendered) && !line.payloads.iter().any(payload::is_kept) {
             return Err(NO_COMMON_CODEC);
         }
         Ok(())
     }
 
-    fn security(&self, at: usize, media: &Media, warnings: &mut Vec<Warning>) -> Result<Option<Sdes>, &'static str> {
+    fn security(
+        &self,
+        at: usize,
+        media: &Media,
+        line: &Line,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Security, &'static str> {
         match media.protocol.to_ascii_uppercase().as_str() {
             "RTP/AVP" | "RTP/AVPF" => {
+                if let Some(sdes) = self.best_effort(at, media)
+                    && self.signaling_carries_keys(at, warnings).is_ok()
+                {
+                    return Ok(Security::Sdes(sdes));
+                }
                 // Best-effort SRTP is outside RFC 4568 (K14): the line is plain RTP, its keys are not used.
                 if media.has("crypto") {
                     warn(warnings, "crypto_on_plain_line", at, None);
                 }
-                if self.policy.srtp_required { Err(SRTP_REQUIRED) } else { Ok(None) }
+                if self.policy.srtp_required { Err(SRTP_REQUIRED) } else { Ok(Security::Clear) }
+            }
+            // Without a key but with a fingerprint: how DTLS-SRTP was written before RFC 5764 had a protocol of its own.
+            "RTP/SAVP" | "RTP/SAVPF" if !media.has("crypto") && dtls::has_fingerprint(self.sdp, media) => {
+                warn(warnings, "dtls_on_savp_line", at, None);
+                self.handshake(at, media, line, warnings)
             }
             "RTP/SAVP" | "RTP/SAVPF" => {
                 let sdes = crypto::choose(media).map_err(|error| {
                     warn(warnings, "crypto_unusable", at, Some(crypto_cause(error)));
                     NO_USABLE_CRYPTO
                 })?;
-                self.signaling_carries_keys(at, warnings).map(|()| Some(sdes))
+                self.signaling_carries_keys(at, warnings).map(|()| Security::Sdes(sdes))
             }
-            protocol if protocol.starts_with("UDP/TLS/RTP/") => Err(DTLS),
+            // Keys by SDES on such a line are none of its own protocol: the handshake alone gives keys (RFC 5764 8).
+            _ if dtls::is_dtls(media) => self.handshake(at, media, line, warnings),
             _ => Err(UNKNOWN_TRANSPORT),
         }
+    }
+
+    /// DTLS-SRTP. A fingerprint that came in the clear proves only that nobody changed it who cannot change signaling
+    /// (M9): taken, and said.
+    fn handshake(
+        &self,
+        at: usize,
+        media: &Media,
+        line: &Line,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Security, &'static str> {
+        let Some(own) = self.policy.dtls else { return Err(DTLS) };
+        let can_begin = line.address.is_some() && line.port != sdp::DISCARD_PORT;
+        let before = self.previous.and_then(|previous| previous.lines.get(at)).and_then(|line| line.dtls.as_ref());
+        let ours = dtls::Ours { own, can_begin, before };
+        let dtls = dtls::read(self.sdp, media, ours).map_err(|error| {
+            warn(warnings, "dtls_unusable", at, Some(error.cause()));
+            NO_USABLE_DTLS
+        })?;
+        if !self.secure_signaling {
+            warn(warnings, "dtls_over_clear_signaling", at, None);
+        }
+        Ok(Security::Dtls(dtls))
+    }
+
+    /// SRTP that may be ignored, where the peer is known to mean it: by its profile, or as the line has been SRTP so far.
+    fn best_effort(&self, at: usize, media: &Media) -> Option<Sdes> {
+        let before = self.previous.and_then(|previous| previous.lines.get(at));
+        let is_meant = self.policy.best_effort_srtp || before.is_some_and(|line| line.sdes.is_some());
+        if is_meant && media.has("crypto") { crypto::choose(media).ok() } else { None }
     }
 
     fn signaling_carries_keys(&self, at: usize, warnings: &mut Vec<Warning>) -> Result<(), &'static str> {
@@ -139,6 +194,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// How a line is protected.
+enum Security {
+    Clear,
+    Sdes(Sdes),
+    Dtls(Dtls),
 }
 
 fn crypto_cause(error: crypto::CryptoError) -> &'static str {
@@ -171,6 +233,10 @@ fn warn(warnings: &mut Vec<Warning>, name: &'static str, at: usize, cause: Optio
 /// An audio line that is not kept makes the recording incomplete; video, text and the like are beyond us by design.
 fn note_unusable(lines: &[Line], warnings: &mut Vec<Warning>) {
     for (at, line) in lines.iter().enumerate() {
+        // Its packets are kept as they come; what is heard of them is silence.
+        if line.state.is_kept() && !line.payloads.iter().any(payload::is_rendered) {
+            warn(warnings, "codec_not_rendered", at, line.payloads.first().map(|first| first.encoding.as_str()));
+        }
         match line.state {
             LineState::Unusable(NOT_AUDIO) => warn(warnings, "media_not_recorded", at, None),
             LineState::Unusable(reason) => warn(warnings, "partial_media", at, Some(reason)),
@@ -189,7 +255,7 @@ fn first_reason(lines: &[Line]) -> Option<&'static str> {
     first.filter(|reason| *reason != NOT_AUDIO).or_else(|| reasons.find(|reason| *reason != NOT_AUDIO)).or(first)
 }
 
-fn refusal(reason: &str) -> Refusal {
+pub(super) fn refusal(reason: &str) -> Refusal {
     let text = match reason {
         NO_COMMON_CODEC => "305 recorder \"Incompatible media format\"",
         NOT_AUDIO => "304 recorder \"Media type not available\"",
@@ -197,6 +263,7 @@ fn refusal(reason: &str) -> Refusal {
         DTLS => "302 recorder \"DTLS-SRTP is not supported\"",
         SRTP_REQUIRED => "302 recorder \"SRTP is required\"",
         NO_USABLE_CRYPTO => "399 recorder \"No usable crypto line\"",
+        NO_USABLE_DTLS => "399 recorder \"No usable fingerprint or setup\"",
         CLEAR_KEYS => "399 recorder \"SDES keys need TLS signaling\"",
         _ => "399 recorder \"Too many media lines\"",
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::{Grant, Line, LineState, Offer},
     sdp::{
-        Direction, Media, SessionDescription, crypto,
+        Direction, Media, SessionDescription, crypto, dtls,
         write::{self, Description},
     },
 };
@@ -22,7 +22,21 @@ pub struct LocalSession {
     pub version: u64,
     /// In `o=` and `c=`.
     pub address: IpAddr,
+    #[serde(with = "text")]
     last: Option<Vec<u8>>,
+}
+
+/// A description in the state of a dialog: as text, since octets would be written as so many numbers.
+mod text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(said: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        said.as_deref().map(String::from_utf8_lossy).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(String::into_bytes))
+    }
 }
 
 impl LocalSession {
@@ -50,7 +64,23 @@ impl LocalSession {
 /// Writes the answer to `offer_sdp`: `grants` has one entry per m-line; a missing one, one for a line that cannot be
 /// kept, and one without a key for an SRTP line count as [`Grant::Reject`].
 pub fn answer(offer_sdp: &SessionDescription, offer: &Offer, grants: &[Grant], local: &mut LocalSession) -> Vec<u8> {
+    describe(offer_sdp, offer, grants, local, |_, _| {})
+}
+
+/// The same, each line finished by `finish`.
+pub(super) fn describe(
+    offer_sdp: &SessionDescription,
+    offer: &Offer,
+    grants: &[Grant],
+    local: &mut LocalSession,
+    finish: impl Fn(&Media, &mut write::Line),
+) -> Vec<u8> {
     let (session_id, address) = (local.id, local.address);
+    let finished = |(at, media): (usize, &Media)| {
+        let mut line = line(media, offer.lines.get(at), grants.get(at));
+        finish(media, &mut line);
+        line
+    };
     local.say(|version| {
         let lines = offer_sdp.media.iter().enumerate();
         write::render(Description {
@@ -59,7 +89,7 @@ pub fn answer(offer_sdp: &SessionDescription, offer: &Offer, grants: &[Grant], l
             version,
             address,
             time: time(&offer_sdp.time),
-            lines: lines.map(|(at, media)| line(media, offer.lines.get(at), grants.get(at))).collect(),
+            lines: lines.map(finished).collect(),
         })
     })
 }
@@ -67,9 +97,11 @@ pub fn answer(offer_sdp: &SessionDescription, offer: &Offer, grants: &[Grant], l
 /// An offer of ours, for an INVITE within the session that carries none (RFC 3261 14.2): it repeats every line, label,
 /// port and key as they stand, so that its version stays and nothing is added (RFC 7866 7.2).
 pub fn own_offer(offer_sdp: &SessionDescription, offer: &Offer, grants: &[Grant], local: &mut LocalSession) -> Vec<u8> {
+    // Our certificate is another one after a restart: what was said last would name one that is gone.
+    let is_lasting = offer.lines.iter().all(|line| line.dtls.is_none());
     match &local.last {
-        Some(last) => last.clone(),
-        None => answer(offer_sdp, offer, grants, local),
+        Some(last) if is_lasting => last.clone(),
+        _ => answer(offer_sdp, offer, grants, local),
     }
 }
 
@@ -89,6 +121,12 @@ fn accepted(media: &Media, offered: &Line, port: u16, key_salt: Option<&[u8]>) -
         None => None,
     };
     let mut line = write::Line { port, ..same(media) };
+    // In the order of our preference: the first is what most peers send.
+    let place = |format: &String| {
+        let payload_type = format.parse::<u8>().ok();
+        offered.payloads.iter().position(|payload| Some(payload.payload_type) == payload_type).unwrap_or(usize::MAX)
+    };
+    line.formats.sort_by_key(place);
     codecs(&mut line, media, offered);
     if let Some(ptime) = media.attribute("ptime") {
         line.with("ptime", ptime);
@@ -98,6 +136,10 @@ fn accepted(media: &Media, offered: &Line, port: u16, key_salt: Option<&[u8]>) -
     }
     if let Some(key) = key {
         line.with("crypto", key);
+    }
+    if let Some(agreed) = &offered.dtls {
+        line.with("setup", if agreed.is_client { "active" } else { "passive" });
+        line.with("fingerprint", dtls::write_fingerprint(&agreed.own));
     }
     if offered.rtcp_mux {
         line.with_flag("rtcp-mux");

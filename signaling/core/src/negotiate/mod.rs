@@ -1,16 +1,19 @@
 //! Offer and answer (RFC 3264) as a recorder does it: what of an offer we keep, and what the answer says.
 //!
 //! Call [`offer`] on what came, hand its result up, and call [`answer`] with the grants that come back. [`own_offer`]
-//! repeats the current local description for an INVITE that carries none. [`read_answer`] is for the client side.
+//! repeats the current local description for an INVITE that carries none; the first of a session is made by [`ask`] and
+//! written by [`first_offer`]. [`read_answer`] is for the client side.
 
 mod accept;
 mod answer;
+mod first_offer;
 mod read_answer;
 
 use std::net::IpAddr;
 
 pub use accept::offer;
 pub use answer::{LocalSession, answer, own_offer};
+pub use first_offer::{Wish, ask, first_offer, is_opportunistic, with_own_keys};
 pub use read_answer::{AnswerError, AnsweredLine, read_answer};
 
 /// The local rules of negotiation.
@@ -22,6 +25,10 @@ pub struct Policy {
     pub srtp_required: bool,
     /// What to do about keys that came in the clear.
     pub sdes_over_clear: SdesOverClear,
+    /// `a=crypto` on an RTP/AVP line makes it SRTP: outside RFC 4568 (K14), so only where a profile says so.
+    pub best_effort_srtp: bool,
+    /// SHA-256 of our certificate for DTLS-SRTP; `None` refuses lines that ask for it.
+    pub dtls: Option<[u8; 32]>,
 }
 
 /// `[media] sdes_over_clear_signaling` (RFC 4568 8.3: keys only over protected signaling).

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     event::{Payload, Sdes},
-    sdp::{Direction, Media, SessionDescription, crypto, payload},
+    sdp::{Direction, Media, SessionDescription, crypto, dtls, payload},
 };
 
 /// One m-line of an answer.
@@ -72,12 +72,12 @@ pub fn read_answer(offer: &SessionDescription, answer: &SessionDescription) -> R
         return Err(AnswerError::LineCount { offered: offer.media.len(), answered: answer.media.len() });
     }
     let pairs = offer.media.iter().zip(&answer.media).enumerate();
-    pairs.map(|(at, (offered, answered))| line(at + 1, offered, answer, answered)).collect()
+    pairs.map(|(at, (offered, answered))| line(at + 1, (offer, offered), answer, answered)).collect()
 }
 
 fn line(
     number: usize,
-    offered: &Media,
+    (offer, offered): (&SessionDescription, &Media),
     answer: &SessionDescription,
     answered: &Media,
 ) -> Result<AnsweredLine, AnswerError> {
@@ -86,7 +86,8 @@ fn line(
         return Err(AnswerError::Mismatch(number));
     }
     let accepted = answered.port != 0 && offered.port != 0;
-    let is_srtp = answered.protocol.to_ascii_uppercase().starts_with("RTP/SAVP");
+    let by_handshake = !offered.has("crypto") && dtls::has_fingerprint(offer, offered);
+    let is_srtp = answered.protocol.to_ascii_uppercase().starts_with("RTP/SAVP") && !by_handshake;
     let crypto = if accepted && is_srtp { Some(key(number, offered, answered)?) } else { None };
     let address = answer.host(answered).and_then(|host| host.parse().ok());
     Ok(AnsweredLine {

@@ -14,7 +14,8 @@ use crate::{
 
 fn policy() -> Policy {
     let media_address = "198.51.100.20".parse().expect("an address");
-    Policy { media_address, srtp_required: false, sdes_over_clear: SdesOverClear::Refuse }
+    let sdes_over_clear = SdesOverClear::Refuse;
+    Policy { media_address, srtp_required: false, sdes_over_clear, best_effort_srtp: false, dtls: Some([0xab; 32]) }
 }
 
 fn description(message: &[u8]) -> SessionDescription {
@@ -115,7 +116,9 @@ fn every_plain_vector_is_answered_line_by_line() {
 #[test]
 fn channels_and_fmtp_come_back_as_they_came() {
     let answer = answered(&description(vector!("422-opus-fmtp-spaces")), false);
-    assert!(answer.contains("m=audio 30000 RTP/AVP 111 0 110 101\r\na=rtpmap:111 opus/48000/2\r\n"));
+    // What we render comes first: most peers send the first codec of the answer.
+    assert!(answer.contains("m=audio 30000 RTP/AVP 0 111 110 101\r\n"), "{answer}");
+    assert!(answer.contains("a=rtpmap:111 opus/48000/2\r\n"));
     assert!(answer.contains("a=fmtp:111 maxplaybackrate=16000; sprop-maxcapturerate=16000; useinbandfec=1\r\n"));
     let answer = answered(&text("m=audio 4 RTP/AVP 8 18\na=ptime:40\na=rtcp-mux\na=recvonly"), false);
     assert!(answer.contains("t=5 9\r\n") && answer.contains("a=rtpmap:18 G729/8000\r\n"));
@@ -189,13 +192,67 @@ fn bad_keys_cost_their_line_and_clear_signaling_the_offer() {
     let clear = refused(vector!("407-sdes-over-udp"), false);
     assert_eq!(clear.status, 488);
     assert!(clear.warning.expect("a warning").starts_with("399 "));
-    assert_eq!(refused(vector!("408-dtls-srtp"), true).status, 488);
     let lenient = Policy { sdes_over_clear: SdesOverClear::Warn, ..policy() };
     let mut warnings = Vec::new();
     let kept = super::offer(&description(vector!("407-sdes-over-udp")), &lenient, false, None, &mut warnings);
     assert!(kept.is_ok());
     assert_eq!(warnings[0].name, "sdes_over_clear_signaling");
     assert_eq!(read(&description(vector!("403-avp-with-crypto")), true).1[0], "crypto_on_plain_line");
+}
+
+#[test]
+fn m1_m3_dtls_lines_are_answered_active_with_our_fingerprint_and_never_plain() {
+    let sdp = description(vector!("408-dtls-srtp"));
+    let answer = answered(&sdp, true);
+    assert_eq!(answer.matches("UDP/TLS/RTP/SAVPF 0 101\r\n").count(), 2);
+    let ours = format!("a=setup:active\r\na=fingerprint:sha-256 {}\r\na=rtcp-mux\r\n", ["AB"; 32].join(":"));
+    assert_eq!(answer.matches(&ours).count(), 2, "{answer}");
+    assert!(!answer.contains("crypto") && !answer.contains("a=connection"));
+    let without = Policy { dtls: None, ..policy() };
+    let refusal = offer(&sdp, &without, true, None, &mut Vec::new()).expect_err("refused");
+    assert_eq!(
+        (refusal.status, refusal.warning.as_deref()),
+        (488, Some("302 recorder \"DTLS-SRTP is not supported\""))
+    );
+    assert_eq!(read(&sdp, true).1, [""; 0]);
+    assert_eq!(read(&sdp, false).1, ["dtls_over_clear_signaling"], "M9");
+}
+
+#[test]
+fn m1_m2_each_dtls_line_is_decided_by_itself() {
+    let print = format!("a=fingerprint:sha-256 {}\n", ["0C"; 32].join(":"));
+    let sdes = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    let lines = format!(
+        "m=audio 4 RTP/AVP 0\n{print}m=audio 6 RTP/SAVP 0\n{sdes}{print}m=audio 8 UDP/TLS/RTP/SAVP 0\n{sdes}{print}a=setup:passive\n\
+         m=audio 10 UDP/TLS/RTP/SAVP 0\na=setup:actpass\nm=audio 9 UDP/TLS/RTP/SAVP 0\n{print}a=setup:actpass\n\
+         m=audio 12 RTP/SAVPF 0\n{print}a=setup:active\nm=audio 14 UDP/TLS/RTP/SAVP 0\n{print}a=setup:holdconn\n\
+         m=audio 16 TCP/TLS/RTP/SAVP 0\n{print}"
+    );
+    let sdp = text(&lines);
+    let (read, warnings) = read(&sdp, true);
+    let read = read.expect("kept");
+    let how: Vec<_> = read
+        .lines
+        .iter()
+        .map(|line| (line.sdes.is_some(), line.dtls.as_ref().map(|dtls| dtls.is_client), line.state.is_kept()))
+        .collect();
+    let expected = [
+        (false, None, true),
+        (true, None, true),
+        (false, Some(true), true),
+        (false, None, false),
+        (false, Some(false), true),
+        (false, Some(false), true),
+        (false, None, false),
+        (false, None, false),
+    ];
+    assert_eq!(how, expected);
+    assert_eq!(warnings, ["dtls_unusable", "dtls_on_savp_line", "partial_media"]);
+    let answer = answered(&sdp, true);
+    assert_eq!(answer.matches("a=crypto").count(), 1, "keys only where they count");
+    let bare = offer(&text("m=audio 4 UDP/TLS/RTP/SAVP 0"), &policy(), true, None, &mut Vec::new());
+    let refused = bare.expect_err("no fingerprint");
+    assert_eq!(refused.warning.as_deref(), Some("399 recorder \"No usable fingerprint or setup\""));
 }
 
 #[test]

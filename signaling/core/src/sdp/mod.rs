@@ -6,7 +6,9 @@
 
 pub mod build;
 pub mod crypto;
+pub mod dtls;
 pub mod limits;
+pub(crate) mod packed;
 pub mod payload;
 mod scan;
 pub(crate) mod write;
@@ -17,6 +19,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+/// Where nothing listens (RFC 863): in an offer a placeholder for a port that is not known yet.
+pub const DISCARD_PORT: u16 = 9;
 
 /// A session description, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,13 @@ use crate::event::Payload;
 /// Encodings this product renders; a line needs one of them to be kept.
 pub const RENDERED: [&str; 3] = ["PCMU", "PCMA", "G722"];
 
+/// Encodings whose packets are kept although this product does not render them: what was said is not lost, and whoever
+/// has a decoder can hear it.
+const KEPT: [&str; 16] = [
+    "opus", "G729", "G729A", "G723", "iLBC", "AMR", "AMR-WB", "EVS", "GSM", "GSM-EFR", "speex", "SILK", "iSAC",
+    "G7221", "L16", "G728",
+];
+
 /// RFC 3551 tables 4 and 5, audio: type, encoding, clock, channels.
 const STATIC: [(u8, &str, u32, u8); 17] = [
     (0, "PCMU", 8_000, 1),
@@ -42,6 +49,19 @@ pub fn of(media: &Media) -> Vec<Payload> {
 /// Whether the product renders it.
 pub fn is_rendered(payload: &Payload) -> bool {
     RENDERED.iter().any(|known| known.eq_ignore_ascii_case(&payload.encoding)) && payload.channels == 1
+}
+
+/// Whether its packets are kept without being rendered.
+pub fn is_kept(payload: &Payload) -> bool {
+    KEPT.iter().any(|known| known.eq_ignore_ascii_case(&payload.encoding))
+}
+
+/// What is rendered first, else in the order of the offer: a peer that sends the first codec of the answer is heard.
+pub fn preferred(mut payloads: Vec<Payload>) -> Vec<Payload> {
+    if !payloads.first().is_some_and(is_rendered) {
+        payloads.sort_by_key(|payload| !is_rendered(payload));
+    }
+    payloads
 }
 
 fn mapped(media: &Media, payload_type: u8) -> Payload {

@@ -43,10 +43,15 @@ pub enum FrameError {
     BodyTooLarge,
 }
 
-/// Cuts one stream. Push what was read, then pull frames until there is none.
+/// Cuts one stream. Push what was read, then pull frames until there is none. No octet is looked at or moved more than a
+/// few times, however small the pieces and the messages are.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
+    /// What lies before has been pulled.
+    at: usize,
+    /// Octets behind `at` in which no head ends.
+    searched: usize,
     /// Octets of a skipped body still to come.
     skip: usize,
     /// Head and length of the message at the front, once known, so that a slow body is not scanned again.
@@ -59,12 +64,29 @@ impl Framer {
         let skipped = self.skip.min(octets.len());
         self.skip -= skipped;
         octets = &octets[skipped..];
+        // Moves what is left once it is less than what was pulled.
+        if self.at * 2 >= self.buffer.len() {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+        }
         self.buffer.extend_from_slice(octets);
     }
 
     /// Whether a message has begun and is not complete.
     pub fn is_midway(&self) -> bool {
-        !self.buffer.is_empty() || self.skip > 0
+        !self.front().is_empty() || self.skip > 0
+    }
+
+    fn front(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    /// The first octets, which are done with.
+    fn take(&mut self, octets: usize) -> &[u8] {
+        let from = self.at;
+        self.at += octets;
+        self.searched = 0;
+        &self.buffer[from..self.at]
     }
 
     /// The next frame, if it is complete.
@@ -73,38 +95,45 @@ impl Framer {
     /// [`FrameError`]: nothing more can be read from this stream.
     pub fn pull(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.known.is_none() {
-            if self.buffer.starts_with(b"\r\n\r\n") {
-                self.buffer.drain(..4);
+            if self.front().starts_with(b"\r\n\r\n") {
+                self.take(4);
                 return Ok(Some(Frame::Ping));
             }
             // A single CRLF before a message is noise (RFC 3261 7.5); two octets may still become a ping.
-            if self.buffer.starts_with(b"\r\n") && self.buffer.len() > 2 && self.buffer[2] != b'\r' {
-                self.buffer.drain(..2);
+            if self.front().starts_with(b"\r\n") && self.front().len() > 2 && self.front()[2] != b'\r' {
+                self.take(2);
             }
-            if matches!(self.buffer[..], [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r']) {
+            if matches!(self.front(), [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r']) {
                 return Ok(None);
             }
-            let Some(end) = head_end(&self.buffer) else {
-                let is_over = self.buffer.len() > limits::HEAD_OCTETS;
+            let Some(end) = self.head() else {
+                let is_over = self.front().len() > limits::HEAD_OCTETS;
                 return if is_over { Err(FrameError::HeadTooLarge) } else { Ok(None) };
             };
             if end > limits::HEAD_OCTETS {
                 return Err(FrameError::HeadTooLarge);
             }
             // RFC 3261 18.3: on streams Content-Length is mandatory; a message without one has no body (tolerated).
-            let length = head_length(&self.buffer[..end]).map_err(|_| FrameError::Length)?;
+            let length = head_length(&self.front()[..end]).map_err(|_| FrameError::Length)?;
             self.known = Some((end, length.unwrap_or(0)));
         }
         let Some((end, length)) = self.known else { return Ok(None) };
         if length > limits::BODY_OCTETS {
             return self.skip_body(end, length).map(Some);
         }
-        if self.buffer.len() < end + length {
+        if self.front().len() < end + length {
             return Ok(None);
         }
         self.known = None;
-        let rest = self.buffer.split_off(end + length);
-        Ok(Some(Frame::Message(std::mem::replace(&mut self.buffer, rest))))
+        Ok(Some(Frame::Message(self.take(end + length).to_vec())))
+    }
+
+    /// Where the head at the front ends. An end is three octets at most behind what was searched before.
+    fn head(&mut self) -> Option<usize> {
+        let from = self.searched.saturating_sub(3);
+        let end = head_end(&self.front()[from..]).map(|end| from + end);
+        self.searched = self.front().len();
+        end
     }
 
     fn skip_body(&mut self, end: usize, length: usize) -> Result<Frame, FrameError> {
@@ -112,11 +141,9 @@ impl Framer {
             return Err(FrameError::BodyTooLarge);
         }
         self.known = None;
-        let present = (self.buffer.len() - end).min(length);
+        let present = (self.front().len() - end).min(length);
         self.skip = length - present;
-        let rest = self.buffer.split_off(end + present);
-        let mut head = std::mem::replace(&mut self.buffer, rest);
-        head.truncate(end);
+        let head = self.take(end + present)[..end].to_vec();
         Ok(Frame::TooLarge(head))
     }
 }
@@ -126,6 +153,26 @@ mod tests {
     use super::*;
 
     const OPTIONS: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nl : 4\r\n\r\nbody";
+
+    #[test]
+    fn pieces_of_one_octet_and_a_flood_of_pings_are_read_as_one_push_is() {
+        let text = [&b"\r\n\r\n".repeat(5_000)[..], OPTIONS, b"\r\n", OPTIONS].concat();
+        let read = |piece: usize| {
+            let (mut framer, mut frames) = (Framer::default(), Vec::new());
+            for piece in text.chunks(piece) {
+                framer.push(piece);
+                while let Some(frame) = framer.pull().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            (frames, framer.is_midway())
+        };
+        let (frames, is_midway) = read(text.len());
+        assert_eq!((frames.len(), is_midway), (5_002, false));
+        for piece in [1, 2, 3, 5, 7, 41] {
+            assert_eq!(read(piece), (read(text.len()).0, false), "pieces of {piece}");
+        }
+    }
 
     #[test]
     fn new_sessions_are_told_from_requests_inside_sessions() {

@@ -1,23 +1,30 @@
 //! Header fields in the order they came, names case-insensitive, compact forms expanded.
 
+use std::borrow::Cow;
+
 /// Header fields of one message. List headers that routing depends on (Via, Route, Record-Route) hold one element each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
+    /// No headers, and room for so many.
+    pub fn with_capacity(headers: usize) -> Self {
+        Self(Vec::with_capacity(headers))
+    }
+
     /// No headers.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
     /// Appends a field.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
     }
 
     /// Appends a field and returns the whole, for building.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.push(name, value);
         self
     }
@@ -44,7 +51,7 @@ impl Headers {
 
     /// Every field.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
     }
 
     /// Number of fields.
@@ -89,6 +96,41 @@ pub fn long_name(name: &str) -> &str {
         b'y' => "Identity",
         _ => name,
     }
+}
+
+/// Names that nearly every message has, as they are written: a copy of each in every message was a tenth of the
+/// allocations of a set-up.
+const COMMON: [&str; 24] = [
+    "Via",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Max-Forwards",
+    "Content-Type",
+    "Content-Length",
+    "Route",
+    "Record-Route",
+    "User-Agent",
+    "Server",
+    "Supported",
+    "Require",
+    "Allow",
+    "Accept",
+    "Session-Expires",
+    "Min-SE",
+    "Expires",
+    "Date",
+    "Reason",
+    "Content-Disposition",
+    "Timestamp",
+];
+
+/// A header name to keep, byte for byte.
+pub(super) fn kept_name(name: &str) -> Cow<'static, str> {
+    let common = COMMON.iter().find(|common| **common == name);
+    common.map_or_else(|| Cow::Owned(name.to_owned()), |common| Cow::Borrowed(*common))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Headers, Method, NameAddr, Request, Response,
-    header::long_name,
+    header::{kept_name, long_name},
     message::{Malformed, Message},
     text, typed,
     typed::Via,
@@ -45,21 +45,22 @@ fn lines(head: &str) -> Vec<Cow<'_, str>> {
 
 /// Reads header lines, or the rule they break.
 fn headers(lines: &[Cow<'_, str>]) -> (Headers, Option<&'static str>) {
-    let mut headers = Headers::new();
+    let mut headers = Headers::with_capacity(lines.len());
     let mut broken = None;
     for line in lines {
         let Some((name, value)) = line.split_once(':') else {
             broken = Some("header line without colon");
             continue;
         };
-        let (name, value) = (long_name(name.trim()), value.trim());
-        if name.is_empty() || name.contains(char::is_whitespace) {
+        let (name, value) = (long_name(text::trim(name)), text::trim(value));
+        if name.is_empty() || text::has_space(name) {
             broken = Some("header name is not a token");
             continue;
         }
         let is_routing = ["Via", "Route", "Record-Route"].iter().any(|known| name.eq_ignore_ascii_case(known));
-        if is_routing {
-            text::split(value, ',').into_iter().for_each(|one| headers.push(name, one));
+        let name = kept_name(name);
+        if is_routing && value.contains(',') {
+            text::split(value, ',').into_iter().for_each(|one| headers.push(name.clone(), one));
         } else {
             headers.push(name, value);
         }
@@ -109,7 +110,9 @@ pub fn parse(octets: &[u8]) -> Result<Message, Malformed> {
     if end > limits::HEAD_OCTETS {
         return Err(nobody("headers too large"));
     }
-    let head = String::from_utf8_lossy(&octets[..end]);
+    // Checking is quick; only what is no UTF-8 is looked at piece by piece.
+    let head =
+        std::str::from_utf8(&octets[..end]).map_or_else(|_| String::from_utf8_lossy(&octets[..end]), Cow::Borrowed);
     let lines = lines(&head);
     let (start, rest) = lines.split_first().ok_or_else(|| nobody("empty message"))?;
     let (headers, broken) = headers(rest);
@@ -208,7 +211,7 @@ fn core(headers: &Headers) -> Result<Core, &'static str> {
     let from = NameAddr::parse(once(headers, "From", "no From", "From given twice")?).ok_or("From is malformed")?;
     let to = NameAddr::parse(once(headers, "To", "no To", "To given twice")?).ok_or("To is malformed")?;
     let call_id = once(headers, "Call-ID", "no Call-ID", "Call-ID given twice")?;
-    if call_id.is_empty() || call_id.contains(char::is_whitespace) {
+    if call_id.is_empty() || text::has_space(call_id) {
         return Err("Call-ID is malformed");
     }
     let cseq = once(headers, "CSeq", "no CSeq", "CSeq given twice")?;

@@ -35,8 +35,7 @@ impl Via {
     fn plain(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("SIP/2.0/")?;
         let rest = ["UDP ", "TCP ", "TLS "].iter().find_map(|transport| rest.strip_prefix(transport))?;
-        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_~!*'+%=;:$".contains(&octet);
-        if !rest.bytes().all(is_plain) {
+        if !rest.bytes().all(|octet| PLAIN[usize::from(octet)]) {
             return None;
         }
         let mut pieces = rest.split(';');
@@ -86,6 +85,21 @@ impl Via {
         self.host.parse().ok()
     }
 }
+
+/// What stands in a plain Via.
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut octet) = ([false; 256], 0);
+    while octet < 256 {
+        plain[octet] = (octet as u8).is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let (others, mut at) = (b".-_~!*'+%=;:$", 0);
+    while at < others.len() {
+        plain[others[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
 
 /// Protocol (`SIP/2.0/UDP`, spaces gone) and sent-by of a Via element.
 fn halves(head: &str) -> Option<(String, String)> {

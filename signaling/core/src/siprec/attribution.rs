@@ -1,25 +1,47 @@
 //! Who speaks on which m-line: associations first, then a chain of fallbacks, each with its warning (Q-NOASSOC).
 
 use crate::{
-    event::{CommunicationSession, Metadata, MetadataStream, Participant, StreamTimes, Warning},
+    event::{CommunicationSession, Confidence, Metadata, MetadataStream, Participant, StreamTimes, Warning},
     siprec::limits,
 };
 
-/// For each m-line, the indices of the participants that send on it. `labels` has one entry per line.
+/// Who sends on which m-line, and how sure that is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attribution {
+    /// For each m-line, the indices of the participants that send on it.
+    pub lines: Vec<Vec<usize>>,
+    /// For each m-line.
+    pub confidence: Vec<Confidence>,
+}
+
+/// An m-line as attribution sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// `a=label`.
+    pub label: Option<String>,
+    /// Something is, or was, kept of it: a line that was turned down and has no label is nobody's.
+    pub is_kept: bool,
+}
+
+/// Says who sends on each m-line.
 ///
-/// Chain: label -> stream -> senders; a stream or line without a known label counts by position
+/// Chain: number of the line or label -> stream -> senders; a stream or line without a known label counts by position
 /// (`stream_label_missing`, `line_label_missing`, `unknown_label` with `unclaimed_label`); a document without any
-/// statement about senders gives the participants in order (`attribution_by_order`); else nobody.
-pub fn attribute(metadata: &Metadata, labels: &[Option<String>], warnings: &mut Vec<Warning>) -> Vec<Vec<usize>> {
-    let streams = streams_of_lines(metadata, labels, warnings);
+/// statement about senders gives the participants in order (`attribution_by_order`); else nobody. A stream whose label is
+/// on no line is announced and not there (`declared_but_absent`).
+pub fn attribute(metadata: &Metadata, lines: &[Place], warnings: &mut Vec<Warning>) -> Attribution {
+    let streams = streams_of_lines(metadata, lines, warnings);
     let present = |participant: &Participant| !participant.has_left;
     let says_nothing = metadata.participants.iter().all(|participant| participant.sends.is_none());
     if says_nothing && metadata.participants.iter().any(present) {
-        warn(warnings, "attribution_by_order");
-        return by_order(metadata, labels);
+        if lines.is_empty() {
+            return Attribution::default();
+        }
+        warn(warnings, "attribution_by_order", None);
+        return Attribution { lines: by_order(metadata, lines), confidence: vec![Confidence::Low; lines.len()] };
     }
     // One m-line for all: every sender is in it, also of streams that have no line of their own (Q-MIX).
-    let is_mixed = labels.len() == 1 && metadata.user_data.get("stream_mode").is_some_and(|mode| mode == "mixed");
+    let is_mixed = lines.len() == 1 && metadata.user_data.get("stream_mode").is_some_and(|mode| mode == "mixed");
     let sends_on = |participant: &Participant, stream: Option<&MetadataStream>| {
         let Some(sends) = &participant.sends else { return false };
         match stream {
@@ -28,13 +50,17 @@ pub fn attribute(metadata: &Metadata, labels: &[Option<String>], warnings: &mut 
             None => false,
         }
     };
-    let senders = |stream: &Option<&MetadataStream>| {
+    let senders = |bound: &Bound<'_>| {
         let all = metadata.participants.iter().enumerate();
-        all.filter(|(_, participant)| present(participant) && sends_on(participant, *stream))
+        all.filter(|(_, participant)| present(participant) && sends_on(participant, bound.stream))
             .map(|(at, _)| at)
             .collect()
     };
-    streams.iter().map(senders).collect()
+    let confidence = |bound: &Bound<'_>| {
+        let by = if bound.by_position { Confidence::Medium } else { Confidence::High };
+        by.min(metadata.trust)
+    };
+    Attribution { lines: streams.iter().map(senders).collect(), confidence: streams.iter().map(confidence).collect() }
 }
 
 /// Applies a later document. A complete one replaces what was known; of a partial one each element replaces the one of
@@ -50,6 +76,7 @@ pub fn merge(base: &mut Metadata, update: Metadata) {
     }
     base.content_type = update.content_type;
     base.raw = update.raw;
+    base.trust = base.trust.min(update.trust);
     base.session_id = base.session_id.take().or(update.session_id);
     base.grouped_ns = base.grouped_ns.or(update.grouped_ns);
     for session in update.sessions {
@@ -83,6 +110,7 @@ fn merge_participant(known: &mut Vec<Participant>, update: Participant) {
         base.aors = update.aors;
     }
     base.name = update.name.or(base.name.take());
+    base.role = update.role.or(base.role.take());
     base.sends = update.sends.or(base.sends.take());
     base.receives = update.receives.or(base.receives.take());
     base.joined_ns = update.joined_ns.or(base.joined_ns);
@@ -138,74 +166,89 @@ fn push_new(items: &mut Vec<String>, item: String) {
     }
 }
 
-fn streams_of_lines<'a>(
-    metadata: &'a Metadata,
-    labels: &[Option<String>],
-    warnings: &mut Vec<Warning>,
-) -> Vec<Option<&'a MetadataStream>> {
+/// The stream of an m-line, and how it was found.
+struct Bound<'a> {
+    stream: Option<&'a MetadataStream>,
+    by_position: bool,
+}
+
+fn streams_of_lines<'a>(metadata: &'a Metadata, lines: &[Place], warnings: &mut Vec<Warning>) -> Vec<Bound<'a>> {
     let mut free: Vec<&MetadataStream> = metadata.streams.iter().collect();
-    let mut found: Vec<Option<&MetadataStream>> = Vec::with_capacity(labels.len());
-    for label in labels {
-        let at = free.iter().position(|stream| label.is_some() && stream.label == *label);
-        found.push(at.map(|at| free.remove(at)));
+    let mut found: Vec<Bound<'_>> = Vec::with_capacity(lines.len());
+    for (line, Place { label, .. }) in lines.iter().enumerate() {
+        let is_counted = |stream: &MetadataStream| stream.line.is_some_and(|number| usize::from(number) == line);
+        let at = free.iter().position(|stream| is_counted(stream) || (label.is_some() && stream.label == *label));
+        found.push(Bound { stream: at.map(|at| free.remove(at)), by_position: false });
     }
-    let unmatched: Vec<usize> = (0..labels.len()).filter(|line| found[*line].is_none()).collect();
+    let is_worth_a_stream = |line: &usize| lines[*line].is_kept || lines[*line].label.is_some();
+    let unmatched: Vec<usize> =
+        (0..lines.len()).filter(|line| found[*line].stream.is_none()).filter(is_worth_a_stream).collect();
     if unmatched.is_empty() || metadata.streams.is_empty() {
+        name_absent(&free, warnings);
         return found;
     }
-    name_mismatch(labels, &unmatched, &free, warnings);
+    // Who counts lines means what it counts, and a part of the whole need not name every line: what they leave out has
+    // nobody on it.
+    let leaves_out = !metadata.complete && unmatched.iter().all(|line| lines[*line].label.is_some());
+    if leaves_out || metadata.streams.iter().any(|stream| stream.line.is_some()) {
+        return found;
+    }
+    name_mismatch(lines, &unmatched, &free, warnings);
     for line in unmatched {
         // By position: the stream of the same rank, if nothing else has claimed it.
         let at = metadata.streams.get(line).and_then(|stream| free.iter().position(|one| std::ptr::eq(*one, stream)));
-        found[line] = at.map(|at| free.remove(at));
+        found[line] = Bound { stream: at.map(|at| free.remove(at)), by_position: true };
     }
     found
 }
 
-fn name_mismatch(
-    labels: &[Option<String>],
-    unmatched: &[usize],
-    free: &[&MetadataStream],
-    warnings: &mut Vec<Warning>,
-) {
-    let is_labelled = |line: &usize| labels[*line].is_some();
+/// A stream that the document announces and no line carries (Q-LBL); one that was closed is rightly gone.
+fn name_absent(free: &[&MetadataStream], warnings: &mut Vec<Warning>) {
+    let absent = free.iter().filter(|stream| !stream.is_closed).find_map(|stream| stream.label.as_deref());
+    if let Some(label) = absent {
+        warn(warnings, "declared_but_absent", Some(format!("label {label}")));
+    }
+}
+
+fn name_mismatch(lines: &[Place], unmatched: &[usize], free: &[&MetadataStream], warnings: &mut Vec<Warning>) {
+    let is_labelled = |line: &usize| lines[*line].label.is_some();
     if free.iter().any(|stream| stream.label.is_none()) {
-        warn(warnings, "stream_label_missing");
+        warn(warnings, "stream_label_missing", None);
     } else if unmatched.iter().any(is_labelled) {
-        warn(warnings, "unknown_label");
+        warn(warnings, "unknown_label", None);
         if !free.is_empty() {
-            warn(warnings, "unclaimed_label");
+            warn(warnings, "unclaimed_label", None);
         }
     }
     if !unmatched.iter().all(is_labelled) {
-        warn(warnings, "line_label_missing");
+        warn(warnings, "line_label_missing", None);
     }
 }
 
 /// Low confidence: the participants in document order on the lines in label order (as numbers, where they are numbers).
-fn by_order(metadata: &Metadata, labels: &[Option<String>]) -> Vec<Vec<usize>> {
+fn by_order(metadata: &Metadata, lines: &[Place]) -> Vec<Vec<usize>> {
     let all = metadata.participants.iter().enumerate();
     let present: Vec<usize> = all.filter(|(_, participant)| !participant.has_left).map(|(at, _)| at).collect();
-    if labels.len() == 1 {
+    if lines.len() == 1 {
         return vec![present];
     }
-    let mut lines: Vec<usize> = (0..labels.len()).collect();
-    if labels.iter().all(Option::is_some) {
-        lines.sort_by_key(|line| {
-            let label = labels[*line].as_deref().unwrap_or_default();
+    let mut order: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].is_kept).collect();
+    if order.iter().all(|line| lines[*line].label.is_some()) {
+        order.sort_by_key(|line| {
+            let label = lines[*line].label.as_deref().unwrap_or_default();
             (label.parse::<u64>().unwrap_or(u64::MAX), label)
         });
     }
-    let mut out = vec![Vec::new(); labels.len()];
-    for (line, participant) in lines.into_iter().zip(present) {
+    let mut out = vec![Vec::new(); lines.len()];
+    for (line, participant) in order.into_iter().zip(present) {
         out[line].push(participant);
     }
     out
 }
 
-fn warn(warnings: &mut Vec<Warning>, name: &'static str) {
+fn warn(warnings: &mut Vec<Warning>, name: &'static str, detail: Option<String>) {
     if !warnings.iter().any(|known| known.name == name) {
-        warnings.push(Warning::new(name));
+        warnings.push(Warning { name, detail });
     }
 }
 

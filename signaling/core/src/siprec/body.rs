@@ -102,10 +102,14 @@ fn split_once<'a>(
 
 fn sort(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8]) -> Result<(), BodyError> {
     let media_type = mime::media_type(headers.content_type);
-    if is_metadata(&media_type) {
+    if is_metadata(&media_type) && !is_by_reference(headers) {
         return metadata(parts, media_type, headers, body);
     }
     let decoded = decode(headers, body);
+    if is_by_reference(headers) {
+        attach(parts, media_type, headers, decoded.unwrap_or_else(|_| body.to_vec()));
+        return Ok(());
+    }
     if media_type == "application/sdp" {
         let sdp = decoded?;
         if parts.sdp.replace(sdp).is_some() {
@@ -149,6 +153,12 @@ fn metadata(parts: &mut Parts, media_type: String, headers: &BodyHeaders<'_>, bo
 /// RFC 7866 registered the type without suffix, RFC 9806 made `+xml` the proper one; peers send both.
 fn is_metadata(media_type: &str) -> bool {
     matches!(media_type, "application/rs-metadata" | "application/rs-metadata+xml")
+}
+
+/// Such a part counts only where a header names it (RFC 5621 9.4), and none that we understand does: kept aside.
+fn is_by_reference(headers: &BodyHeaders<'_>) -> bool {
+    let kind = |disposition: &str| mime::media_type(disposition) == "by-reference";
+    headers.disposition.is_some_and(kind)
 }
 
 fn is_required(headers: &BodyHeaders<'_>) -> bool {

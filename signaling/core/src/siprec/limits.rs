@@ -38,3 +38,9 @@ pub const ATTACHMENT_OCTETS: usize = 64 * 1024;
 
 /// Value of one correlation key in characters; longer ones are cut.
 pub const CORRELATION_CHARS: usize = 256;
+
+/// Header fields of one INVITE that are kept as they came; later ones are dropped.
+pub const KEPT_HEADERS: usize = 32;
+
+/// Leaves of extensions that roles are read from; later ones do not count.
+pub const HINTS: usize = 512;

@@ -2,7 +2,8 @@
 
 pub mod attribution;
 pub mod body;
-pub mod correlation;
+mod correlation;
+pub(crate) mod dialect;
 pub mod limits;
 pub mod metadata;
 mod mime;

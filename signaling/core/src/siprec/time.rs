@@ -1,5 +1,7 @@
 //! Times of recording metadata: RFC 3339 as RFC 7865 6.9 asks for, and what peers send in its place (Q-TIME).
 
+use crate::profile::Zone;
+
 /// A time that a document tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
@@ -13,6 +15,15 @@ impl Told {
     /// A clock that was never set counts from 1970 (Metaswitch, Ribbon).
     pub(super) const fn is_unset(self) -> bool {
         self.nanos < 365 * DAY_S * SECOND_NS
+    }
+}
+
+impl Told {
+    /// The instant, when a text without zone was meant in this one.
+    pub(super) fn in_zone(self, zone: Zone) -> u64 {
+        let east = if self.has_zone { 0 } else { i64::from(zone.0) };
+        let shift = east.unsigned_abs() * SECOND_NS;
+        if east < 0 { self.nanos.saturating_add(shift) } else { self.nanos.saturating_sub(shift) }
     }
 }
 
@@ -61,7 +72,8 @@ fn time_of_day(text: &str) -> Option<(u64, u64)> {
         return None;
     }
     let fraction = fraction.get(..9).unwrap_or(fraction);
-    let scale = 10_u64.pow(9 - u32::try_from(fraction.len()).ok()?);
+    // Still longer: its ninth octet lies within a character, and it is no number anyway.
+    let scale = 10_u64.pow(9_u32.checked_sub(u32::try_from(fraction.len()).ok()?)?);
     Some((hour * 3_600 + minute * 60 + second, digits(fraction, fraction.len())? * scale))
 }
 
@@ -119,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_counts_for_times_that_name_none() {
+        let at = |text| read(text).unwrap().in_zone("-05:00".parse().unwrap());
+        assert_eq!(at("2026-03-04T05:15:00"), NOON);
+        assert_eq!(at("2026-03-04T10:15:00Z"), NOON);
+        assert_eq!(read("2026-03-04T12:15:00").unwrap().in_zone("+02:00".parse().unwrap()), NOON);
+    }
+
+    #[test]
     fn leap_days_count_and_the_unset_clock_is_known() {
         assert_eq!(read("2024-02-29T00:00:00Z").map(|told| told.nanos / SECOND_NS), Some(1_709_164_800));
         assert!(read("1970-01-01T00:00:07Z").is_some_and(Told::is_unset));
@@ -144,6 +164,8 @@ mod tests {
             "9999-12-31T23:59:59Z",
             "1772619300",
             "2026-03-04T10:15:00ü",
+            // An odd octet within the fraction, as a broken path makes it: three octets each once read.
+            "2026-03-04T10:15:00.00\u{fffd}\u{fffd}\u{fffd}0Z",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -5,7 +5,7 @@ use model::{EndCause, Fact, RsId, ToldTimes};
 use crate::{
     limits::{ATTACHMENTS_SHOWN, SESSIONS_SHOWN},
     reason,
-    view::{AttachmentView, RecordingView, SessionView},
+    view::{AttachmentView, MetadataState, RecordingView, SessionView},
 };
 
 /// Applies a fact about a session; any other changes nothing.
@@ -16,6 +16,12 @@ pub(super) fn apply(view: &mut RecordingView, fact: &Fact) {
             join(view, SessionView { profile: profile.clone(), ..joined });
         }
         Fact::TimesTold { session, times, .. } => tell(view, *session, times),
+        Fact::MetadataReceived { session: Some(id), complete, .. } => {
+            if let Some(session) = session(view, *id) {
+                let state = if *complete { MetadataState::Complete } else { MetadataState::Partial };
+                session.metadata = session.metadata.max(state);
+            }
+        }
         Fact::SessionEnded { session, cause, reason, .. } => end(view, *session, *cause, reason.as_deref()),
         Fact::AttachmentReceived { content_type, disposition, raw_base64, .. }
             if view.attachments.len() < ATTACHMENTS_SHOWN =>
@@ -36,6 +42,7 @@ fn join(view: &mut RecordingView, joined: SessionView) {
     if let Some(known) = view.sessions.iter_mut().find(is_same) {
         known.session = joined.session;
     } else if view.sessions.len() < SESSIONS_SHOWN {
+        view.sessions.reserve_exact(1);
         view.sessions.push(joined);
     }
 }
@@ -49,6 +56,7 @@ fn tell(view: &mut RecordingView, id: RsId, times: &ToldTimes) {
     if let Some(session) = session(view, id) {
         (session.grouped_at, session.started_at) = (times.grouped_at, times.started_at);
         session.stopped_at = times.stopped_at;
+        session.communication.clone_from(&times.sessions);
     }
     for told in &times.tracks {
         if let Some(track) = view.tracks.iter_mut().find(|track| track.no == told.track) {

@@ -14,6 +14,8 @@
 
 mod verify;
 
+use std::io::Write;
+
 use crypto::{
     digest::sha256_hex,
     sign::{self, Signer},
@@ -44,16 +46,18 @@ impl Chain {
     /// Appends the line of `fact` to `out` and moves on.
     pub fn append(&mut self, at: Timestamp, fact: &Fact, out: &mut Vec<u8>) {
         self.n += 1;
-        let fact = serde_json::to_string(fact).expect("a fact is plain data with text keys");
-        self.close(at, &format!("\"fact\":{fact}"), out);
+        let begin = self.begin(at, "fact", out);
+        serde_json::to_writer(&mut *out, fact).expect("a fact is plain data with text keys");
+        self.close(begin, out);
     }
 
     /// Appends a signed checkpoint over everything so far to `out` and moves on.
     pub fn checkpoint(&mut self, at: Timestamp, signer: &Signer, out: &mut Vec<u8>) {
         let signature = signer.sign(checkpoint_text(self.n, &self.head).as_bytes());
         let checkpoint = Checkpoint { public: signer.public_hex(), signature };
-        let checkpoint = serde_json::to_string(&checkpoint).expect("two strings");
-        self.close(at, &format!("\"checkpoint\":{checkpoint}"), out);
+        let begin = self.begin(at, "checkpoint", out);
+        serde_json::to_writer(&mut *out, &checkpoint).expect("two strings");
+        self.close(begin, out);
     }
 
     /// The signed head, for the `HEAD` file.
@@ -68,10 +72,16 @@ impl Chain {
         self.head.clone_from(&line.hash);
     }
 
-    fn close(&mut self, at: Timestamp, content: &str, out: &mut Vec<u8>) {
-        let body = format!("{{\"n\":{},\"at\":{},\"prev\":\"{}\",{content}", self.n, at.nanos(), self.head);
-        self.head = sha256_hex(body.as_bytes());
-        out.extend_from_slice(body.as_bytes());
+    /// Begins a line where it will stand, up to its content; where it begins.
+    fn begin(&self, at: Timestamp, content: &str, out: &mut Vec<u8>) -> usize {
+        let begin = out.len();
+        let wrote = write!(out, "{{\"n\":{},\"at\":{},\"prev\":\"{}\",\"{content}\":", self.n, at.nanos(), self.head);
+        wrote.expect("memory takes all");
+        begin
+    }
+
+    fn close(&mut self, begin: usize, out: &mut Vec<u8>) {
+        self.head = sha256_hex(&out[begin..]);
         out.extend_from_slice(HASH_BEFORE);
         out.extend_from_slice(self.head.as_bytes());
         out.extend_from_slice(HASH_AFTER);

@@ -57,7 +57,8 @@ impl Index {
         let is_from = |piece: &Piece| from.iter().any(|(handle, _)| *handle == piece.segment);
         let mut groups = Vec::new();
         for (recording, kept) in &self.recordings {
-            for pieces in kept.pieces.chunk_by(|one, next| is_from(one) == is_from(next)) {
+            let pieces: Vec<Piece> = kept.pieces.iter().collect();
+            for pieces in pieces.chunk_by(|one, next| is_from(one) == is_from(next)) {
                 if is_from(&pieces[0]) {
                     groups.push(Group { recording: *recording, pieces: pieces.to_vec(), is_state: false });
                 }
@@ -85,13 +86,7 @@ impl Index {
                 }
                 is_same
             } else {
-                let first = kept.pieces.iter().position(|found| Some(found) == group.pieces.first());
-                let range = first.map(|first| first..first + group.pieces.len());
-                let range = range.filter(|range| kept.pieces.get(range.clone()) == Some(&group.pieces[..]));
-                range.is_some_and(|range| {
-                    kept.pieces.splice(range, piece);
-                    true
-                })
+                kept.pieces.replace(&group.pieces, piece)
             };
             if is_there {
                 let before: u64 = group.pieces.iter().map(|piece| u64::from(piece.octets)).sum();

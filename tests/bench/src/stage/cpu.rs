@@ -11,9 +11,20 @@ pub(crate) const SRTP: &str = "AES_CM_128_HMAC_SHA1_80";
 /// What the issue asks for, percent of one core.
 const GOAL: f64 = 1.6;
 
+/// How often each suite is measured, in turns. Of a shared machine the least is told: whatever else runs there only adds.
+const ROUNDS: usize = 3;
+
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
-    for suite in [None, Some(SRTP), Some("AEAD_AES_128_GCM")] {
-        let sample = one(bench, report, suite, 5)?;
+    let suites = [None, Some(SRTP), Some("AEAD_AES_128_GCM")];
+    let mut rounds: [Vec<Sample>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for (suite, samples) in suites.into_iter().zip(&mut rounds) {
+            samples.push(one(bench, report, suite, 5)?);
+        }
+    }
+    for (suite, samples) in suites.into_iter().zip(&rounds) {
+        let Some(sample) = samples.iter().min_by(|a, b| a.cpu.total_cmp(&b.cpu)) else { continue };
+        let all: Vec<String> = samples.iter().map(|round| format!("{:.2}", round.cpu)).collect();
         let row = report.row("cpu", name(suite), sample.cpu, "% / 100 calls").details(sample.details());
         if suite == Some(SRTP) {
             row.at_most(GOAL);
@@ -23,7 +34,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
         if let (Some(spool), Some(SRTP)) = (sample.threads.get("spool"), suite) {
             report.row("cpu", "spool thread: write and sync", spool * 1_000.0, "ns / packet");
         }
-        println!("            by thread: {}; generator {:.2} us a packet", threads.join(", "), sample.sender_us);
+        let (all, threads) = (all.join(", "), threads.join(", "));
+        println!("            rounds: {all}; by thread: {threads}; generator {:.2} us a packet", sample.sender_us);
     }
     Ok(())
 }

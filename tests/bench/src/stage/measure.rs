@@ -28,8 +28,11 @@ pub(crate) struct Sample {
     pub(crate) threads: BTreeMap<String, f64>,
     /// Microseconds of the generator per packet.
     pub(crate) sender_us: f64,
-    /// Resident kB that a call adds.
+    /// Resident kB that a call adds to a recorder without calls: its share of what is there once (caches, rings, stacks)
+    /// is in it.
     pub(crate) memory_kb: f64,
+    /// Resident kB of the whole recorder while all calls ran.
+    pub(crate) live_kb: u64,
     pub(crate) sent: u64,
     pub(crate) kept: Kept,
     pub(crate) behind_ms: u64,
@@ -42,11 +45,21 @@ impl Sample {
     pub(crate) fn details(&self) -> Value {
         json!({
             "calls": self.calls, "threads": self.threads, "sender_us_per_packet": self.sender_us,
-            "memory_kb_per_call": self.memory_kb, "sent": self.sent, "kept": self.kept.packets, "lost": self.kept.lost,
+            "memory_kb_per_call": self.memory_kb, "resident_kb": self.live_kb, "sent": self.sent, "kept": self.kept.packets, "lost": self.kept.lost,
             "kernel_drops": self.kept.kernel_drops, "gaps": self.kept.gaps, "generator_behind_ms": self.behind_ms,
             "faults": self.faults,
         })
     }
+}
+
+/// Resident kB that each further call costs, between the same load with fewer calls and this one: everything that grows
+/// with calls, octets that wait for the disk and what the allocator wastes included; socket buffers are the kernel's, and
+/// what is there once whatever the load cancels out. With nothing to compare: what a call adds to an idle recorder.
+pub(crate) fn memory_per_call(fewer: &Sample, more: &Sample) -> f64 {
+    if more.calls <= fewer.calls {
+        return more.memory_kb;
+    }
+    (more.live_kb as f64 - fewer.live_kb as f64) / f64::from(more.calls - fewer.calls)
 }
 
 /// Calls set up a second while a load builds up: well below what signaling can do, so that media alone is measured.
@@ -78,7 +91,7 @@ pub(crate) fn run_beside(
     bench: &Bench,
     manner: &Manner<'_>,
     plan: &Plan,
-    meanwhile: impl FnOnce(&Node) -> Outcome<()>,
+    meanwhile: impl FnOnce(&mut Node) -> Outcome<()>,
 ) -> Outcome<Sample> {
     let mut node = Node::start(bench, manner)?;
     let sample = watch(bench, &mut node, plan, meanwhile);
@@ -86,7 +99,12 @@ pub(crate) fn run_beside(
     sample
 }
 
-fn watch(bench: &Bench, node: &mut Node, plan: &Plan, meanwhile: impl FnOnce(&Node) -> Outcome<()>) -> Outcome<Sample> {
+fn watch(
+    bench: &Bench,
+    node: &mut Node,
+    plan: &Plan,
+    meanwhile: impl FnOnce(&mut Node) -> Outcome<()>,
+) -> Outcome<Sample> {
     let idle_kb = node.process.resident_kb()?;
     let load = Load::start(bench, node, plan)?;
     let ramp = Duration::from_secs_f64(f64::from(plan.calls) / f64::from(plan.rate));
@@ -106,6 +124,7 @@ fn watch(bench: &Bench, node: &mut Node, plan: &Plan, meanwhile: impl FnOnce(&No
         sent: report["packets"].as_u64().unwrap_or_default(),
         behind_ms: report["behind_ms"].as_u64().unwrap_or_default(),
         memory_kb: live_kb.saturating_sub(idle_kb) as f64 / f64::from(plan.calls),
+        live_kb,
         sender_us: sender.total * 1e6 / (seconds * f64::from(plan.calls) * 100.0),
         ..Sample::default()
     };

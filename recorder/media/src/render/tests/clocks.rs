@@ -136,3 +136,19 @@ fn a_sender_that_changes_its_ssrc_with_every_packet_stays_bounded() {
     assert_eq!(plan.tracks[0].counters.ssrc_changes, 29_999);
     assert_eq!(rendered.late[0], 30_000 - crate::limits::MAX_SEGMENTS as u64);
 }
+
+#[test]
+fn a_last_burst_after_a_clock_that_stood_still_is_heard_where_it_came() {
+    let sound = speech::synth(81, 2, Law::Mu);
+    for seconds in [40_i64, 200] {
+        let (mut packets, mut sender) = (Vec::new(), Sender { pace: MS / 20, ..Sender::new(0, 96, 0) });
+        sender.send(&sound[..8_000], &mut packets);
+        sender.at += seconds * 1_000 * MS;
+        sender.send(&sound[8_000..], &mut packets);
+        let (plan, heard, rendered) = render(&two()[..1], &packets);
+        assert_eq!(rendered.late, [0], "{seconds} s");
+        let kept = heard.channel(0);
+        assert!(kept[..8_000] == sound[..8_000] && kept[kept.len() - 8_000..] == sound[8_000..], "{seconds} s");
+        assert!(plan.duration_ms().abs_diff(seconds as u64 * 1_000 + 1_000) < 1_500, "{} ms", plan.duration_ms());
+    }
+}

@@ -71,6 +71,24 @@ fn loss_and_duplicates_are_exact_and_in_their_place() {
 }
 
 #[test]
+fn what_is_lost_between_the_first_heard_and_one_it_overtook_is_counted() {
+    let sound = speech::synth(4, 1, Law::Mu);
+    let mut packets = Vec::new();
+    Sender::new(0, 96, 0).send(&sound, &mut packets);
+    // Packet 5 comes first, 0 and 3 behind it; 1, 2 and 4 never.
+    for number in [1, 2, 4] {
+        packets[number].1 = i64::MAX;
+    }
+    (packets[5].1, packets[3].1, packets[0].1) = (START, START + MS, START + 2 * MS);
+    packets.retain(|packet| packet.1 != i64::MAX);
+    let (plan, ..) = render_by_arrival(&two()[..1], packets);
+    let track = &plan.tracks[0];
+    assert_eq!((track.counters.lost, track.counters.reordered), (3, 2));
+    let lengths: Vec<_> = track.gaps.iter().map(|gap| (gap.cause, gap.to.millis_since(gap.from))).collect();
+    assert_eq!(lengths, [(GapCause::Loss, 40), (GapCause::Loss, 20)]);
+}
+
+#[test]
 fn a_stall_that_catches_up_shifts_nothing_at_the_start_in_the_middle_and_at_the_end() {
     let sound = speech::synth(5, 20, Law::Mu);
     for (from, to) in [(0, 2_000), (8_000, 11_500), (17_500, 25_000)] {
@@ -147,6 +165,25 @@ fn digits_are_silence_and_shift_nothing() {
     expected.extend(after(8_000, Law::Mu, &sound[16_000..]));
     assert!(heard.channel(0) == expected);
     assert_eq!((plan.tracks[0].counters.lost, plan.tracks[0].gaps.len()), (0, 0));
+}
+
+#[test]
+fn unknown_and_empty_events_change_nothing() {
+    let sound = speech::synth(8, 2, Law::Mu);
+    let (mut packets, mut sender) = (Vec::new(), Sender::new(0, 96, 0));
+    sender.send(&sound[..8_000], &mut packets);
+    // An event of no length, one that nobody knows, and one cut short (RFC 4733 2.3.5, 2.5.2).
+    for payload in [&[5, 0x8a, 0, 0][..], &[200, 10, 0, 160], &[5, 10], &[]] {
+        let mut packet = Vec::new();
+        RtpHeader { payload_type: 101, ..sender.header }.write(&mut packet);
+        packet.extend_from_slice(payload);
+        packets.push((0, sender.at, packet));
+        sender.header.sequence = sender.header.sequence.wrapping_add(1);
+    }
+    sender.send(&sound[8_000..], &mut packets);
+    let (plan, heard, _) = render(&two()[..1], &packets);
+    assert!(heard.channel(0) == sound, "not a sample more, less or elsewhere");
+    assert_eq!((plan.tracks[0].counters.lost, plan.tracks[0].gaps.len(), plan.flags.len()), (0, 0, 0));
 }
 
 #[test]

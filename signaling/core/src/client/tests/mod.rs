@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    endpoint::{Endpoint, EndpointConfig, PeerRule},
+    endpoint::{Endpoint, EndpointConfig, Peers},
     event::{Command, DialogId, Ended, Event, Grant, Transport},
     negotiate::{Policy, SdesOverClear},
     simulated::{Noise, start},
@@ -35,11 +35,13 @@ impl Pair {
             media_address: "192.0.2.9".parse().unwrap(),
             srtp_required: false,
             sdes_over_clear: SdesOverClear::Refuse,
+            best_effort_srtp: false,
+            dtls: None,
         };
         let config = EndpointConfig {
             product: "recorder".into(),
             advertise: None,
-            peers: Vec::<PeerRule>::new(),
+            peers: Peers::default(),
             policy,
             session_expires_s: None,
             retry_after_s: 9,

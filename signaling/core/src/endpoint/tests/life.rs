@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits;
+use crate::{event::Offered, limits};
 
 #[test]
 fn options_says_what_we_are_and_503_while_draining() {
@@ -20,6 +20,9 @@ fn options_says_what_we_are_and_503_while_draining() {
         assert!(headers.lists("Supported", tag));
     }
     assert!(headers.get("Contact").unwrap().contains("+sip.srs"));
+    // Without PRACK nobody may send a reliable provisional response (RFC 3262 3).
+    assert!(!headers.lists("Supported", "100rel") && !headers.lists("Allow", "PRACK"));
+    assert!(headers.lists("Allow", "UPDATE"));
     rig.endpoint.drain(true);
     rig.now += limits::TRANSACTION * 2;
     rig.pass(Duration::ZERO);
@@ -245,7 +248,13 @@ fn a_snapshot_is_asked_for_once() {
     let update = request(&sent[0]);
     assert_eq!(update.method, Method::Update);
     assert_eq!(update.headers.get("Content-Disposition"), Some("recording-session"));
-    assert!(String::from_utf8_lossy(&update.body).contains("requestsnapshot"));
+    assert_eq!(update.headers.get("Content-Type"), Some("application/rs-metadata+xml"));
+    assert!(
+        update.headers.get("Contact").is_some_and(|contact| contact.contains("+sip.srs")),
+        "in requests of ours too"
+    );
+    let body = String::from_utf8_lossy(&update.body);
+    assert!(body.contains("<requestsnapshot xmlns=\"urn:ietf:params:xml:ns:recording:1\"") && !body.contains("v=0"));
     assert!(rig.command(Command::RequestSnapshot { dialog: first.dialog }).is_empty());
 }
 
@@ -293,6 +302,41 @@ fn events_that_nobody_fetches_refuse_new_sessions_first() {
 }
 
 #[test]
+fn a_re_invite_or_update_from_elsewhere_moves_where_our_requests_go() {
+    for (vector, cseq) in [(vector!("500d-reinvite-same-version"), 4), (vector!("500f-update-with-offer"), 0)] {
+        let mut rig = Rig::new(Transport::Tcp, "auto");
+        let first = rig.established();
+        let text = String::from_utf8(vector.to_vec()).unwrap();
+        let contact = text.lines().find(|line| line.starts_with("Contact:")).unwrap();
+        let moved = text.replace(contact, "Contact: <sip:moved@192.0.2.77:5070;transport=tcp>;+sip.src");
+        rig.send(moved.as_bytes());
+        let events = rig.events();
+        let Some(Event::Reoffered { dialog, offer, .. }) = events.last() else { panic!("{events:?}") };
+        rig.accept(*dialog, offer);
+        if cseq > 0 {
+            rig.send(&ack(cseq));
+        }
+        let sent = rig.command(Command::HangUp { dialog: first.dialog });
+        assert_eq!(request(&sent[0]).uri, "sip:moved@192.0.2.77:5070;transport=tcp", "RFC 3261 12.2");
+    }
+}
+
+#[test]
+fn a_2xx_that_names_no_interval_ends_the_timer() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    let text = String::from_utf8(vector!("500a-setup").to_vec()).unwrap();
+    let invite = text.replace("Supported: timer", "Session-Expires: 90;refresher=uas\r\nSupported: timer");
+    let offered = rig.offered(invite.as_bytes());
+    rig.accept(offered.dialog, &offered.offer);
+    rig.send(&ack(1));
+    let sent = rig.pass(Duration::from_secs(46));
+    rig.events();
+    rig.send(&ok(request(&sent[0].1), ""));
+    assert!(rig.pass(Duration::from_secs(86_400)).is_empty(), "neither refreshed nor ended (RFC 4028 7.2)");
+    assert_eq!((rig.events(), rig.endpoint.stats().dialogs), (vec![], 1));
+}
+
+#[test]
 fn requests_of_ours_follow_the_route() {
     let mut rig = Rig::new(Transport::Tcp, "auto");
     let text = String::from_utf8(vector!("500a-setup").to_vec()).unwrap();
@@ -337,6 +381,142 @@ fn a_contact_beyond_repair_does_not_spoil_the_requests_of_ours() {
         // Never acknowledged: a BYE of ours follows, and the rig reads whatever is sent.
         rig.pass(Duration::from_secs(60));
     }
+}
+
+/// Dialog 317: an INVITE without an offer.
+fn delayed(profile: &str) -> (Rig, Offered) {
+    let mut rig = Rig::new(Transport::Tcp, profile);
+    let offered = rig.offered(vector!("317a-cucm-bib-near-delayed-offer"));
+    (rig, offered)
+}
+
+#[test]
+fn an_invite_without_an_offer_gets_ours_and_the_ack_answers_it() {
+    let (mut rig, offered) = delayed("cucm-bib");
+    assert_eq!((offered.profile.as_str(), offered.offer.lines.len()), ("cucm-bib", 1));
+    assert_eq!((offered.offer.lines[0].address, &offered.offer.lines[0].state), (None, &LineState::Active));
+    let join = offered.join.clone().expect("the other end can find it");
+    assert_eq!((join.key.0.as_str(), join.legs.as_slice()), ("cucm-bib:27001", &["near".to_owned()][..]));
+    let ours = rig.accept(offered.dialog, &offered.offer);
+    assert!(body(&ours).contains("m=audio 30000 RTP/AVP 0 8 9 101\r\n") && body(&ours).contains("a=recvonly"));
+    assert!(rig.send(vector!("317b-cucm-bib-ack-with-answer")).is_empty(), "an ACK is not answered");
+    let events = rig.events();
+    let [Event::Established { .. }, Event::Reoffered { offer, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((offer.lines[0].address, offer.lines[0].port), ("192.0.2.10".parse().ok(), 24_580));
+    let lines = grants(offer);
+    assert!(rig.command(Command::Accept { dialog: offered.dialog, lines }).is_empty(), "nothing is left to say");
+    assert!(rig.pass(Duration::from_secs(40)).is_empty(), "the 200 is not repeated");
+}
+
+#[test]
+fn an_ack_without_an_answer_leaves_a_named_warning_and_too_many_lines_are_cut() {
+    let ack = |body: &str| {
+        let text = String::from_utf8(vector!("317b-cucm-bib-ack-with-answer").to_vec()).unwrap();
+        let head = text.split_once("Content-Type").unwrap().0;
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!("{head}{kind}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    for answer in ["", "v=0\r\nnonsense", "v=0\r\nm=audio 4 RTP/AVP 99\r\na=rtpmap:99 X/1\r\n"] {
+        let (mut rig, offered) = delayed("cucm-bib");
+        rig.accept(offered.dialog, &offered.offer);
+        rig.send(&ack(answer));
+        let events = rig.events();
+        let [Event::Established { .. }, Event::PartsReceived { warnings, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(warnings[0].name, "no_answer_in_ack", "{answer}");
+    }
+    let (mut rig, offered) = delayed("cucm-bib");
+    rig.accept(offered.dialog, &offered.offer);
+    rig.send(&ack(&format!("v=0\r\nc=IN IP4 192.0.2.10\r\n{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(3))));
+    let events = rig.events();
+    let Some(Event::Reoffered { offer, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(offer.lines.len(), 1);
+}
+
+#[test]
+fn a_cancelled_invite_without_an_offer_leaves_nothing_and_silence_ends_it() {
+    let (mut rig, offered) = delayed("cucm-bib");
+    rig.accept(offered.dialog, &offered.offer);
+    let sent = rig.pass(Duration::from_secs(40));
+    assert_eq!(request(&sent.last().unwrap().1).method, Method::Bye, "no ACK within 64*T1");
+    let (mut rig, _) = delayed("cucm-bib");
+    let text = String::from_utf8(vector!("317a-cucm-bib-near-delayed-offer").to_vec()).unwrap();
+    let cancel = text.replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL");
+    let sent = rig.send(cancel.as_bytes());
+    assert_eq!(sent.iter().map(|message| response(message).status).collect::<Vec<_>>(), [200, 487]);
+    assert_eq!(rig.endpoint.stats().dialogs, 0);
+    let (status, _) = Rig::new(Transport::Tcp, "auto").turned_away(vector!("317a-cucm-bib-near-delayed-offer"));
+    assert_eq!(status, 403, "other profiles");
+}
+
+#[test]
+fn a_vendors_header_controls_only_where_its_profile_knows_it() {
+    for (profile, action) in [("audiocodes", Some(crate::event::Action::Pause)), ("auto", None)] {
+        let mut rig = Rig::new(Transport::Tcp, profile);
+        let first = rig.established();
+        let sent = rig.send(vector!("523-info-ac-action-pause"));
+        assert_eq!(last(&sent).status, 200);
+        let expected = action.map(|action| Event::Controlled { dialog: first.dialog, action });
+        assert_eq!(rig.events(), expected.into_iter().collect::<Vec<_>>());
+        let sent = rig.send(&in_dialog("INFO", 40, "X-AC-Action: dance\r\n"));
+        assert_eq!((last(&sent).status, rig.events()), (200, vec![]));
+        let package = "X-AC-Action: pause-siprec\r\nInfo-Package: nobody-knows\r\n";
+        let sent = rig.send(&in_dialog("INFO", 41, package));
+        assert_eq!((last(&sent).status, rig.events()), (469, vec![]));
+    }
+}
+
+#[test]
+fn msml_pauses_and_resumes_under_a_prefix_that_nobody_declared() {
+    let info = |cseq, body: &str| {
+        let head = format!(
+            "Content-Type: application/vnd.radisys.msml+xml;charset=utf-8\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        let empty = in_dialog("INFO", cseq, &head);
+        let head = String::from_utf8(empty).unwrap().replacen("Content-Length: 0\r\n", "", 1);
+        [head.as_bytes(), body.as_bytes()].concat()
+    };
+    let msml = |state: &str| {
+        format!(
+            r#"<msml version="1.1"><modifyconference id="c"><gvp:recorder/><gvp:recorder state="{state}"/></modifyconference></msml>"#
+        )
+    };
+    let mut rig = Rig::new(Transport::Tcp, "genesys-msr");
+    let invite = String::from_utf8(vector!("500a-setup").to_vec()).unwrap();
+    let line = invite.lines().next().unwrap();
+    let first =
+        rig.offered(invite.replacen(line, "INVITE sip:record=R1@198.51.100.20;calluuid=U SIP/2.0", 1).as_bytes());
+    rig.accept(first.dialog, &first.offer);
+    rig.send(&ack(1));
+    rig.events();
+    use crate::event::Action;
+    let said =
+        [("pause", Action::Pause), ("RESUME", Action::Resume), ("start", Action::Resume), ("stop", Action::Stop)];
+    for (cseq, (state, action)) in (40..).zip(said) {
+        assert_eq!(last(&rig.send(&info(cseq, &msml(state)))).status, 200);
+        assert_eq!(rig.events(), [Event::Controlled { dialog: first.dialog, action }], "{state}");
+    }
+    for (cseq, body) in (50..).zip([msml("dance"), "<msml".into(), "no xml".into(), String::new()]) {
+        assert_eq!((last(&rig.send(&info(cseq, &body))).status, rig.events()), (200, vec![]), "{body}");
+    }
+}
+
+#[test]
+fn why_an_invite_is_read_as_it_is_can_be_asked() {
+    let rig = Rig::new(Transport::Tcp, "auto");
+    let why = |octets: &[u8]| {
+        let choice = rig.endpoint.explain(&rig.flow, octets).expect("an INVITE");
+        (choice.profile.name.clone(), choice.rule, choice.recognised)
+    };
+    let (name, rule, recognised) = why(vector!("304a-broadworks-root-element"));
+    assert_eq!((name.as_str(), rule), ("broadworks", Some(0)));
+    assert_eq!(recognised.as_deref(), Some("document element recording_metadata"));
+    assert_eq!(why(vector!("001-baseline-rfc7866")).0, "rfc7866");
+    assert_eq!(why(vector!("216-no-boundary-parameter")).0, "rfc7866", "a body that cannot be read");
+    assert!(rig.endpoint.explain(&rig.flow, vector!("519-options-ping")).is_none());
+    assert!(rig.endpoint.explain(&rig.flow, b"nonsense").is_none());
 }
 
 proptest! {

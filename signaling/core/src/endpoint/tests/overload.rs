@@ -61,6 +61,84 @@ fn a_burst_is_taken_in_and_a_slow_disk_is_no_overload() {
     assert_eq!(statuses(&rig.send(&another(900))), [100]);
 }
 
+/// Offers more than a few, and decides them `wait` later.
+fn round(rig: &mut Rig, first: usize, wait: Duration) {
+    let offered: Vec<Offered> = (first..=first + limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect();
+    rig.now += wait;
+    offered.iter().for_each(|one| assert_eq!(rig.accept(one.dialog, &one.offer).status, 200));
+}
+
+#[test]
+fn a_queue_that_stands_turns_away_until_waits_are_short_again() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    let long = limits::OVERLOAD_WAIT + Duration::from_millis(1);
+    // One session waits on throughout: the queue is never empty.
+    rig.offered(&another(1));
+    for first in [1_000, 2_000, 3_000] {
+        round(&mut rig, first, long);
+    }
+    let full = |rig: &mut Rig, first: usize| -> Vec<Offered> {
+        (first..first + limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect()
+    };
+    let served = |rig: &mut Rig, waited: Duration, offered: Vec<Offered>| {
+        rig.now += waited;
+        offered.iter().for_each(|one| assert_eq!(rig.accept(one.dialog, &one.offer).status, 200));
+    };
+    let waiting = full(&mut rig, 4_000);
+    assert_eq!(statuses(&rig.send(&another(4_900))), [503], "the shortest wait of a tenth of a second was long");
+    rig.events();
+    served(&mut rig, limits::OVERLOAD_WINDOW, waiting);
+    // Shorter, but not short: it is the turning away that keeps it so.
+    for first in [5_000, 6_000] {
+        let waiting = full(&mut rig, first);
+        assert_eq!(statuses(&rig.send(&another(first + 900))), [503]);
+        rig.events();
+        served(&mut rig, limits::OVERLOAD_WINDOW / 2, waiting);
+    }
+    for first in [7_000, 8_000, 9_000] {
+        let offered: Vec<Offered> = (first..first + 2).map(|n| rig.offered(&another(n))).collect();
+        served(&mut rig, Duration::ZERO, offered);
+        rig.now += limits::OVERLOAD_WINDOW;
+    }
+    full(&mut rig, 10_000);
+    assert_eq!(statuses(&rig.send(&another(10_900))), [100], "waits are short again");
+}
+
+#[test]
+fn who_is_passed_over_for_a_tenth_of_a_second_closes_the_door() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    let burst: Vec<Offered> = (0..8 * limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect();
+    // Served one after the other; nobody's wait is known to be long before the first window is over.
+    let mut served = burst.iter();
+    for _ in 0..7 {
+        rig.now += Duration::from_millis(15);
+        let one = served.next().unwrap();
+        assert_eq!(rig.accept(one.dialog, &one.offer).status, 200);
+        rig.events();
+    }
+    assert_eq!(statuses(&rig.send(&another(2_000))), [100], "90 ms");
+    rig.events();
+    rig.now += Duration::from_millis(15);
+    let one = served.next().unwrap();
+    assert_eq!(rig.accept(one.dialog, &one.offer).status, 200);
+    rig.events();
+    assert_eq!(statuses(&rig.send(&another(2_001))), [503]);
+}
+
+#[test]
+fn a_machine_that_stood_still_for_a_second_turns_nobody_away() {
+    let mut rig = Rig::new(Transport::Tcp, "auto");
+    let long = Duration::from_secs(1);
+    let held: Vec<Offered> = (0..4 * limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect();
+    rig.now += long;
+    // What came meanwhile is read at once, before a decision.
+    assert_eq!(statuses(&rig.send(&another(2_000))), [100]);
+    rig.events();
+    held.iter().for_each(|one| assert_eq!(rig.accept(one.dialog, &one.offer).status, 200));
+    round(&mut rig, 3_000, Duration::from_millis(5));
+    assert_eq!(statuses(&rig.send(&another(4_000))), [100]);
+}
+
 #[test]
 fn there_is_a_bound_however_fast_they_come() {
     let mut rig = Rig::new(Transport::Tcp, "auto");

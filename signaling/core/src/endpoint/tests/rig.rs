@@ -24,11 +24,13 @@ impl Rig {
             media_address: "192.0.2.99".parse().unwrap(),
             srtp_required: false,
             sdes_over_clear: SdesOverClear::Refuse,
+            best_effort_srtp: false,
+            dtls: None,
         };
         let config = EndpointConfig {
             product: "test/1".into(),
             advertise: None,
-            peers: vec![PeerRule::new("0.0.0.0/0", profile).unwrap()],
+            peers: vec![PeerRule::new("0.0.0.0/0", profile).unwrap()].into(),
             policy,
             session_expires_s: None,
             retry_after_s: 7,

@@ -52,7 +52,7 @@ fn a_tortuous_invite_is_read() {
         \x20SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\n\
         m:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\nbody trailing";
     let read = accepted(text.as_bytes());
-    assert_eq!((read.cseq, read.method), (9, Method::Invite));
+    assert_eq!((read.cseq, &read.method), (9, &Method::Invite));
     assert_eq!((read.to.tag(), read.from.tag()), (Some("1918181833n"), Some("98asjd8")));
     assert_eq!(read.headers.all("Via").count(), 3);
     assert_eq!(read.via.host, "192.0.2.2");

@@ -17,7 +17,8 @@ fn who(message: &[u8]) -> (Vec<Vec<String>>, Vec<&'static str>) {
 fn people(metadata: &Metadata, labels: &[Option<String>]) -> (Vec<Vec<String>>, Vec<&'static str>) {
     let mut warnings = Vec::new();
     let name = |at: usize| metadata.participants[at].name.clone().unwrap_or(metadata.participants[at].id.clone());
-    let lines = attribute(metadata, labels, &mut warnings);
+    let places: Vec<Place> = labels.iter().map(|label| Place { label: label.clone(), is_kept: true }).collect();
+    let lines = attribute(metadata, &places, &mut warnings).lines;
     let named = lines.into_iter().map(|line| line.into_iter().map(name).collect()).collect();
     (named, warnings.into_iter().map(|warning| warning.name).collect())
 }
@@ -58,7 +59,9 @@ fn one_mixed_line_has_everybody_and_a_declared_stream_nobody() {
     let (lines, warnings) = who(vector!("322-single-mixed-no-label"));
     assert_eq!((lines[0].len(), warnings), (2, vec!["line_label_missing"]));
     let (lines, warnings) = who(vector!("303a-avaya-placeholder-participant"));
-    assert_eq!((lines, warnings), (vec![vec!["Caller One".to_owned()]], vec![]));
+    assert_eq!((lines, warnings), (vec![vec!["Caller One".to_owned()]], vec!["declared_but_absent"]));
+    let (_, warnings) = who(vector!("305-one-mline-two-streams"));
+    assert_eq!(warnings, ["declared_but_absent"]);
 }
 
 #[test]
@@ -130,4 +133,29 @@ fn a_complete_document_replaces_and_a_placeholder_gets_its_person() {
     assert_eq!(base.correlation.get("ucid").map(String::as_str), Some("kept"));
     let (lines, _) = people(&base, &[Some("10".to_owned()), Some("20".to_owned())]);
     assert_eq!(lines, [["Caller One"], ["Agent Two"]]);
+}
+
+#[test]
+fn a_line_that_was_turned_down_wants_no_stream_and_confidence_says_how_sure_it_is() {
+    let (_, metadata, _) = vector::read(vector!("420-image-t38-line"));
+    let place = |label: Option<&str>, is_kept| Place { label: label.map(str::to_owned), is_kept };
+    let mut warnings = Vec::new();
+    let lines = [place(Some("1"), true), place(Some("2"), true), place(None, false)];
+    let said = attribute(&metadata, &lines, &mut warnings);
+    assert_eq!((said.lines[2].len(), warnings.len()), (0, 0));
+    assert_eq!(said.confidence[..2], [Confidence::High; 2]);
+    let sure = |message: &[u8], labels: &[Option<&str>]| {
+        let (_, metadata, _) = vector::read(message);
+        let places: Vec<Place> = labels.iter().map(|label| place(*label, true)).collect();
+        attribute(&metadata, &places, &mut Vec::new()).confidence
+    };
+    let two = [Some("1"), Some("2")];
+    assert_eq!(sure(vector!("319-label-missing-in-metadata"), &two), [Confidence::Medium; 2]);
+    assert_eq!(sure(vector!("312-unescaped-ampersand"), &two), [Confidence::Medium; 2]);
+    assert_eq!(sure(vector!("314-netsapiens-no-assoc"), &two), [Confidence::Low; 2]);
+    // What a partial document leaves out is no mismatch.
+    let (_, partial, _) = vector::read(vector!("331-partial-before-complete"));
+    let mut warnings = Vec::new();
+    let said = attribute(&partial, &two.map(|label| place(label, true)), &mut warnings);
+    assert_eq!((said.lines, warnings), (vec![vec![0], vec![]], vec![]));
 }

@@ -148,3 +148,22 @@ fn what_is_kept_without_being_understood_has_a_bound() {
     let fits = read(part(limits::ATTACHMENT_OCTETS));
     assert_eq!((fits.others.len(), named(&fits.warnings)), (1, vec![]));
 }
+
+#[test]
+fn a_part_that_is_there_to_be_referred_to_is_kept_aside() {
+    let text = |kind: &str, disposition: &str, body: &str| {
+        format!("--b\r\nContent-Type: {kind}\r\nContent-Disposition: {disposition}\r\n\r\n{body}\r\n")
+    };
+    let body = [
+        text("application/sdp", "session", "v=0"),
+        text("application/sdp", "By-Reference; handling=required", "v=1"),
+        text("application/rs-metadata", "by-reference", "<a/>"),
+        text("image/png", "by-reference", "x"),
+        "--b--\r\n".to_owned(),
+    ];
+    let parts = multipart("b", &body.concat(), true).expect("one offer");
+    assert_eq!((parts.sdp.as_deref(), parts.metadata), (Some(&b"v=0"[..]), None));
+    let aside: Vec<_> = parts.others.iter().map(|part| (part.content_type.as_str(), &part.octets[..])).collect();
+    let expected = [("application/sdp", &b"v=1"[..]), ("application/rs-metadata", b"<a/>"), ("image/png", b"x")];
+    assert_eq!(aside, expected);
+}

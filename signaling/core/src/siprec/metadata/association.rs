@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::reader::instant;
 use crate::{
     event::{Participant, StreamTimes},
+    profile::Zone,
     siprec::{limits, xml::Element},
 };
 
 /// The associations of one document, counted up.
 #[derive(Debug, Default)]
 pub(super) struct Associations {
+    zone: Zone,
     participants: BTreeMap<String, Span>,
     streams: BTreeMap<String, Span>,
 }
@@ -25,16 +27,20 @@ struct Span {
 }
 
 impl Associations {
+    pub(super) fn new(zone: Zone) -> Self {
+        Self { zone, ..Self::default() }
+    }
+
     /// `participantsessionassoc`. The caller knows the participant, so that their number is bounded.
     pub(super) fn of_session(&mut self, participant: String, element: &Element) {
-        self.participants.entry(participant).or_default().add(element);
+        self.participants.entry(participant).or_default().add(element, self.zone);
     }
 
     /// `participantstreamassoc` that sends `stream`. False when there are too many.
     pub(super) fn of_stream(&mut self, stream: String, element: &Element) -> bool {
         let has_room = self.streams.len() < limits::ITEMS || self.streams.contains_key(&stream);
         if has_room {
-            self.streams.entry(stream).or_default().add(element);
+            self.streams.entry(stream).or_default().add(element, self.zone);
         }
         has_room
     }
@@ -61,11 +67,11 @@ impl Associations {
 }
 
 impl Span {
-    fn add(&mut self, element: &Element) {
+    fn add(&mut self, element: &Element, zone: Zone) {
         self.all += 1;
         self.over += usize::from(element.first("disassociate-time").is_some());
-        self.from_ns = self.from_ns.into_iter().chain(instant(element, "associate-time")).min();
-        self.to_ns = self.to_ns.into_iter().chain(instant(element, "disassociate-time")).max();
+        self.from_ns = self.from_ns.into_iter().chain(instant(element, "associate-time", zone)).min();
+        self.to_ns = self.to_ns.into_iter().chain(instant(element, "disassociate-time", zone)).max();
     }
 
     const fn is_over(&self) -> bool {

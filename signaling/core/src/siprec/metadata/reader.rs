@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{association::Associations, extension};
+use super::association::Associations;
 use crate::{
     event::{CommunicationSession, Metadata, MetadataStream, Participant, Warning},
+    profile::{Carrier, Hints, Profile, Zone, cast},
     siprec::{attribution, correlation, limits, time, xml::Element},
 };
 
@@ -14,22 +15,42 @@ const SILENT: [&str; 5] = ["datamode", "dataMode", "sessionrecordingassoc", "ass
 /// Times of the vocabulary, wherever they stand.
 const TIMES: [&str; 4] = ["associate-time", "disassociate-time", "start-time", "stop-time"];
 
-pub(super) fn document(root: &Element, metadata: &mut Metadata, warnings: &mut Vec<Warning>) {
-    let mut reader =
-        Reader { metadata, associations: Associations::default(), seen: BTreeSet::new(), notes: BTreeSet::new() };
+pub(super) fn document(root: &Element, profile: &Profile, metadata: &mut Metadata, warnings: &mut Vec<Warning>) {
+    let mut reader = Reader {
+        profile,
+        metadata,
+        hints: Hints::default(),
+        associations: Associations::new(profile.times.zone),
+        seen: BTreeSet::new(),
+        notes: BTreeSet::new(),
+    };
+    if profile.has_attribute_keys() {
+        reader.attribute_keys(root);
+    }
     for child in &root.children {
         if child.namespace == root.namespace {
             reader.element(child);
         } else {
-            extension::keep(child, reader.metadata);
+            reader.extension(child, None);
         }
     }
     reader.conclude();
-    warnings.extend(reader.notes.into_iter().map(Warning::new));
+    let Reader { hints, notes, .. } = reader;
+    warnings.extend(notes.into_iter().map(|name| note(name, profile)));
+    cast(profile, &hints, metadata, warnings);
 }
 
-struct Reader<'a> {
-    metadata: &'a mut Metadata,
+/// Which zone was taken for times without one is worth saying.
+fn note(name: &'static str, profile: &Profile) -> Warning {
+    let detail = (name == "time_without_zone").then(|| format!("read as {}", profile.times.zone));
+    Warning { name, detail }
+}
+
+pub(super) struct Reader<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) metadata: &'a mut Metadata,
+    /// What stands outside the vocabulary and bears on roles.
+    pub(super) hints: Hints,
     associations: Associations,
     /// Ids met so far: one id for two elements is an error (RFC 7865 6.10).
     seen: BTreeSet<String>,
@@ -47,8 +68,8 @@ impl Reader<'_> {
                 if let Some(id) = self.id(element, &["group_id", "id", "group"]) {
                     push(&mut self.metadata.groups, id, &mut self.notes);
                 }
-                self.metadata.grouped_ns = self.metadata.grouped_ns.or(instant(element, "associate-time"));
-                self.extensions(element, &["initiator"]);
+                self.metadata.grouped_ns = self.metadata.grouped_ns.or(self.instant(element, "associate-time"));
+                self.extensions(element, &["initiator"], None);
             }
             "session" => self.session(element),
             "participant" => self.participant(element),
@@ -57,7 +78,7 @@ impl Reader<'_> {
             "participantstreamassoc" => self.stream_association(element),
             name if SILENT.contains(&name) => {}
             // Metaswitch and BroadWorks nest a `recording`; `extensiondata` and the unknown are extensions as well.
-            _ => extension::keep(element, self.metadata),
+            _ => self.extension(element, None),
         }
     }
 
@@ -66,8 +87,8 @@ impl Reader<'_> {
         // The drafts before RFC 7865 gave a session the times of an association.
         let told = CommunicationSession {
             id: id.clone().unwrap_or_default(),
-            started_ns: instant(element, "start-time").or(instant(element, "associate-time")),
-            stopped_ns: instant(element, "stop-time").or(instant(element, "disassociate-time")),
+            started_ns: self.instant(element, "start-time").or_else(|| self.instant(element, "associate-time")),
+            stopped_ns: self.instant(element, "stop-time").or_else(|| self.instant(element, "disassociate-time")),
         };
         push(&mut self.metadata.sessions, told, &mut self.notes);
         self.metadata.session_id = self.metadata.session_id.take().or(id);
@@ -75,7 +96,7 @@ impl Reader<'_> {
             correlation::sip_session_id(&mut self.metadata.correlation, child.text());
             push(&mut self.metadata.sip_session_ids, cut(child.text()), &mut self.notes);
         }
-        self.extensions(element, &["sipSessionID", "group-ref", "reason"]);
+        self.extensions(element, &["sipSessionID", "group-ref", "reason"], None);
     }
 
     fn participant(&mut self, element: &Element) {
@@ -94,7 +115,8 @@ impl Reader<'_> {
         }
         aors.retain(|aor| !aor.is_empty());
         aors.truncate(limits::ITEMS);
-        let (joined_ns, left_ns) = (instant(element, "associate-time"), instant(element, "disassociate-time"));
+        let (joined_ns, left_ns) =
+            (self.instant(element, "associate-time"), self.instant(element, "disassociate-time"));
         let has_left = element.first("disassociate-time").is_some();
         let (sends, receives) = (references(element, "send"), references(element, "recv"));
         if let Some(known) = self.participant_mut(&id) {
@@ -110,7 +132,7 @@ impl Reader<'_> {
                 known.receives.get_or_insert_default().extend(receives);
             }
         }
-        self.extensions(element, &["nameID", "aor", "name", "send", "recv"]);
+        self.extensions(element, &["nameID", "aor", "name", "send", "recv"], Some(&id));
     }
 
     fn stream(&mut self, element: &Element) {
@@ -126,7 +148,7 @@ impl Reader<'_> {
             self.metadata.user_data.entry("stream_mode".to_owned()).or_insert_with(|| cut(mode));
         }
         push(&mut self.metadata.streams, stream, &mut self.notes);
-        self.extensions(element, &["label", "mode", "content-type"]);
+        self.extensions(element, &["label", "mode", "content-type"], None);
     }
 
     fn session_association(&mut self, element: &Element) {
@@ -134,7 +156,7 @@ impl Reader<'_> {
         if self.participant_mut(&id).is_some() {
             self.associations.of_session(id, element);
         }
-        self.extensions(element, &["param"]);
+        self.extensions(element, &["param"], None);
     }
 
     fn stream_association(&mut self, element: &Element) {
@@ -154,7 +176,7 @@ impl Reader<'_> {
             participant.sends.get_or_insert_default().extend(sends);
             participant.receives.get_or_insert_default().extend(receives);
         }
-        self.extensions(element, &["send", "recv"]);
+        self.extensions(element, &["send", "recv"], None);
     }
 
     /// The participant of that id, made when an association comes first or the document is partial.
@@ -187,14 +209,28 @@ impl Reader<'_> {
     }
 
     /// Children of an element of the vocabulary that it does not define.
-    fn extensions(&mut self, element: &Element, known: &[&str]) {
+    fn extensions(&mut self, element: &Element, known: &[&str], inside: Option<&str>) {
         for child in &element.children {
             let is_known = child.namespace == element.namespace
                 && (known.contains(&child.name.as_str()) || TIMES.contains(&child.name.as_str()));
             if !is_known {
-                extension::keep(child, self.metadata);
+                self.extension(child, inside);
             }
         }
+    }
+
+    /// Keys that a profile reads from attributes, wherever the element stands.
+    fn attribute_keys(&mut self, element: &Element) {
+        for (name, value) in &element.attributes {
+            let carrier = Carrier::Attribute(&element.name, name);
+            self.profile.correlate(carrier, value.trim(), &mut self.metadata.correlation);
+        }
+        // The tree is no deeper than `limits::DEPTH`.
+        element.children.iter().for_each(|child| self.attribute_keys(child));
+    }
+
+    fn instant(&self, element: &Element, name: &str) -> Option<u64> {
+        instant(element, name, self.profile.times.zone)
     }
 
     fn times(&mut self, element: &Element) {
@@ -262,8 +298,9 @@ fn cut(text: &str) -> String {
     text.trim().chars().take(limits::TEXT_CHARS).collect()
 }
 
-/// The instant that a child of that name tells; none when it is no time, or that of a clock that was never set.
-pub(super) fn instant(element: &Element, name: &str) -> Option<u64> {
+/// The instant that a child of that name tells, in `zone` where it names none; none when it is no time, or that of a
+/// clock that was never set.
+pub(super) fn instant(element: &Element, name: &str, zone: Zone) -> Option<u64> {
     let told = time::read(element.first(name)?.text())?;
-    (!told.is_unset()).then_some(told.nanos)
+    (!told.is_unset()).then(|| told.in_zone(zone))
 }

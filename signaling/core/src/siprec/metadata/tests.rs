@@ -96,6 +96,12 @@ fn partial_missing_and_camel_case_data_modes() {
     assert!(missing.complete && warnings.is_empty());
     let (_, leave, _) = vector::read(vector!("330c-partial-leave"));
     assert!(leave.participants[0].has_left && !leave.complete);
+    // Oracle, Avaya and BroadWorks write it as the prose of RFC 7865 does.
+    for (spelled, is_complete) in [("dataMode", false), ("datamode", false), ("DATAMODE", false), ("mode", true)] {
+        let document =
+            format!("<recording xmlns='urn:ietf:params:xml:ns:recording:1'><{spelled}>Partial</{spelled}></recording>");
+        assert_eq!(of(&document).0.complete, is_complete, "{spelled}");
+    }
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Every parser of the recorder as a function of octets, with seeds: one body for libFuzzer, for `mutants` and for the tests.
+//!
+//! A target takes any octets, must return, and panics only where the parser broke a promise: what was written must be
+//! readable, what is forged must change nothing, what ended must be forgotten.
+
+pub mod endpoint;
+mod handshake;
+pub mod limits;
+mod link;
+pub mod mutate;
+pub mod shaken;
+mod signals;
+mod sound;
+mod stores;
+pub mod vectors;
+
+/// One parser.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The word that selects it; its libFuzzer target is called the same.
+    pub name: &'static str,
+    /// Octets that lead deep into it.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Words of its grammar, which a blind mutation would not find.
+    pub words: &'static [&'static str],
+    /// Runs it.
+    pub run: fn(&[u8]),
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target { name: "sip", seeds: vectors::messages, words: signals::SIP, run: signals::sip },
+    Target { name: "stream", seeds: signals::streams, words: signals::SIP, run: signals::stream },
+    Target { name: "sdp", seeds: signals::descriptions, words: signals::SDP, run: signals::sdp },
+    Target { name: "multipart", seeds: signals::bodies, words: signals::MIME, run: signals::multipart },
+    Target { name: "metadata", seeds: signals::documents, words: signals::XML, run: signals::metadata },
+    Target { name: "genesys", seeds: signals::uris, words: signals::URI, run: signals::genesys },
+    Target { name: "endpoint", seeds: endpoint::conversations, words: signals::SIP, run: endpoint::run },
+    Target { name: "tlib", seeds: link::seeds, words: link::WORDS, run: link::tlib },
+    Target { name: "rtp", seeds: sound::rtp_seeds, words: &[], run: sound::rtp },
+    Target { name: "rtcp", seeds: sound::rtcp_seeds, words: &[], run: sound::rtcp },
+    Target { name: "srtp", seeds: sound::srtp_seeds, words: &[], run: sound::srtp },
+    Target { name: "dtls", seeds: handshake::dtls_seeds, words: &[], run: handshake::dtls },
+    Target { name: "track", seeds: sound::track_seeds, words: &[], run: sound::track },
+    Target { name: "ledger", seeds: stores::ledger_seeds, words: stores::JSON, run: stores::ledger },
+    Target { name: "chunk", seeds: stores::chunk_seeds, words: &["RCHK"], run: stores::chunk },
+    Target { name: "spool", seeds: stores::spool_seeds, words: &["RBLK", "RECSPOOL"], run: stores::spool },
+    Target { name: "object", seeds: stores::object_seeds, words: &[], run: stores::object },
+    Target { name: "manifest", seeds: stores::manifest_seeds, words: stores::JSON, run: stores::manifest },
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
