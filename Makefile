@@ -20,11 +20,12 @@ bench: tools
 	$(CARGO) build --release --workspace --bins
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
-# Kills, power cuts, full and failing disks and clock steps under load, for minutes; as root. CHAOS_SEED repeats a run.
+# Kills, power cuts, full and failing disks and clock steps under load, and a million forged packets, for minutes; as root.
+# CHAOS_SEED repeats a run.
 chaos: test-tools
 	$(CARGO) build --workspace --bins
-	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_CUTS=$${CHAOS_CUTS:-20} $(CARGO) test -p recorder-tests \
-		--test chaos --test disk --test clock -- --nocapture --test-threads=1
+	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_CUTS=$${CHAOS_CUTS:-20} FORGED_PACKETS=$${FORGED_PACKETS:-1000000} \
+		$(CARGO) test -p recorder-tests --test chaos --test disk --test clock --test forged -- --nocapture --test-threads=1
 
 # Every parser: 10,000,000 seeded mutations (FUZZ_COUNT, FUZZ_SEED), every shared vector cut at every octet, and libFuzzer
 # with the address sanitizer for FUZZ_SECONDS a target. What it finds stands in tests/fuzz/libfuzzer/artifacts.

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use custody::SystemEntropy;
 use model::{Audit, Fact};
 use storage::{
-    LedgerReader,
+    FactReader,
     delivery::{Chance, Clock, Consolidator, CourierParts, DeliveryDesk, DeliveryStore, couriers},
 };
 use storage_core::{
@@ -57,7 +57,7 @@ fn threads(config: &Config) -> usize {
 pub(crate) fn start(house: &House<'_>) -> Result<Arc<dyn Delivery>, Fault> {
     let store = open(house.config)?;
     let config = &house.config.delivery;
-    let reader = LedgerReader::open(&house.config.data_dir);
+    let reader = FactReader::open(&house.config.data_dir);
     let settling = (clock(), config.settle_ms);
     let consolidator = Consolidator::new(reader, store.clone(), Arc::clone(&house.catalog), settling, &house.registry);
     let playback = ArchivePlayback {

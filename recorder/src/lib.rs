@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod control;
 mod current;
+mod deeds;
 mod delivery;
 mod explain;
 mod fault;
@@ -21,6 +22,7 @@ mod recover;
 mod session_thread;
 mod states;
 mod translate;
+mod whole;
 mod wiring;
 
 pub use cli::main;

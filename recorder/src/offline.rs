@@ -15,7 +15,7 @@ use storage_core::{
 };
 use tokio::runtime::Runtime;
 
-use crate::{config::Config, fault::Fault, finish, keyring::Keyring, playback, wiring};
+use crate::{config::Config, deeds, fault::Fault, finish, keyring::Keyring, playback, wiring};
 
 /// Facts read from the ledger at once.
 const STEP: usize = 4_096;
@@ -170,7 +170,7 @@ async fn manifest(
     Manifest::decode(&octets).map_err(|error| error.to_string())
 }
 
-/// Writes the unsealed objects of a recording into a folder, readable by the owner alone.
+/// Writes the unsealed objects of a recording into a folder, readable by the owner alone, once that is on record.
 pub(crate) fn export(config: &Config, id: RecordingId, to: &Path) -> Result<(), Fault> {
     let view = views(config)?.into_iter().find(|(found, _)| *found == id).map(|(_, view)| view);
     let view = view.ok_or_else(|| Fault::Failed(format!("{id}: no such recording")))?;
@@ -178,6 +178,7 @@ pub(crate) fn export(config: &Config, id: RecordingId, to: &Path) -> Result<(), 
         return Err(Fault::Failed(format!("{id}: is {}, not archived", view.state.name())));
     }
     std::fs::create_dir_all(to).map_err(|error| Fault::key(&to.display().to_string(), error))?;
+    deeds::put_on_record(config, deeds::deed("export", id, &format!("to {}", to.display())))?;
     let (archive, keyring, runtime) = (wiring::archive(config)?, wiring::keyring(config)?, runtime()?);
     for object in view.media.iter().filter(|object| object.format != "tracks") {
         let file = to.join(object.name.rsplit('/').next().unwrap_or(&object.name).trim_end_matches(".sealed"));

@@ -4,6 +4,8 @@
 //! The mailbox is bounded at more than all tracks can ever report at once, so the packet threads never wait for it;
 //! signaling and API may, and that is their back-pressure.
 
+mod pace;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -25,6 +27,7 @@ use storage_core::view::RecordingView;
 use tokio::sync::oneshot;
 
 use crate::{keyring::Keyring, life};
+use pace::Pace;
 
 /// Four reports of a track's life for every track that fits on 20,000 ports, and room for words beside.
 const MAILBOX: usize = 1 << 17;
@@ -166,10 +169,14 @@ impl<S: Shells> SessionThread<S> {
     pub(crate) fn run(mut self, letters: &Letters) -> (Ledger, Unfinished) {
         let mut backlog = Backlog::default();
         let mut is_leaving = false;
+        let mut pace = Pace::default();
         loop {
             let mut batch = Batch::default();
             match self.next(letters) {
-                Ok(first) => self.take(first, letters, &mut batch, &mut is_leaving),
+                Ok(first) => {
+                    pace.hold();
+                    self.take(first, letters, &mut batch, &mut is_leaving);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return (self.ledger, self.views),
             }
@@ -178,7 +185,9 @@ impl<S: Shells> SessionThread<S> {
                 self.take(next, letters, &mut batch, &mut is_leaving);
             }
             self.core.apply(Input::Tick, life::now(), &mut *self.entropy, &mut batch.out);
+            let inputs = batch.inputs;
             self.settle(batch, &mut backlog);
+            pace.done(inputs);
             if is_leaving && self.core.is_idle() && backlog.facts.is_empty() {
                 return (self.ledger, self.views);
             }

@@ -304,6 +304,7 @@ async fn open_api(house: &House<'_>, addresses: Addresses) -> Result<Option<api:
     };
     let delivery = crate::delivery::start(house)?;
     let assurance = crate::assurance::start(house)?;
+    crate::deeds::start(house)?;
     let (desk, playback) = (Arc::new(desk), Arc::new(playback));
     let config = house.config;
     let birdcage = canary::Means {

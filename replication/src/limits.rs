@@ -17,6 +17,12 @@ pub const PORT_PAIR_ATTEMPTS: usize = 128;
 /// RTCP from the recorder is at most a few hundred octets; longer datagrams are cut and fail to parse.
 pub const RTCP_OCTETS: usize = 1500;
 
+/// A DTLS datagram of the recorder: at most its path MTU; longer ones are cut and fail to parse.
+pub const DTLS_OCTETS: usize = 2048;
+
+/// How long a DTLS handshake may take. Beyond it: the call fails by name.
+pub const DTLS_HANDSHAKE: Duration = Duration::from_secs(20);
+
 /// Calls of one `load`. Beyond it: refused as wrong usage (the table of streams is kept in memory).
 pub const LOAD_CALLS: u32 = 200_000;
 
@@ -37,6 +43,9 @@ pub const LOAD_BURST: u32 = 32;
 
 /// How long `load` waits for a full socket buffer before it counts the burst as not sent.
 pub const LOAD_SEND_PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long a call of a load waits for sound that the sender is late with. Beyond it: the call ends with its sound cut.
+pub const LOAD_LATE: Duration = Duration::from_secs(10);
 
 /// Connections of a load without sound. Beyond it: refused as wrong usage.
 pub const SETUP_CONNECTIONS: u32 = 256;

@@ -3,8 +3,9 @@
 use std::{io, time::Duration};
 
 use signaling_core::{
+    event::Transport,
     flow::Flow,
-    sip::frame::{Frame, Framer, begins_session},
+    sip::frame::{Frame, Framer, begins_session, erase},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -12,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::limits;
+use crate::{erasing::reclaim, limits};
 
 /// What sockets tell the task that owns the core.
 pub(crate) enum Inbound {
@@ -119,7 +120,13 @@ async fn read<S: AsyncRead>(
         };
         match count {
             Ok(0) | Err(_) => return Closed::Quietly,
-            Ok(count) => framer.push(&buffer[..count]),
+            Ok(count) => {
+                framer.push(&buffer[..count]);
+                erase(&mut buffer[..count]);
+                if flow.transport == Transport::Tls {
+                    reclaim(count);
+                }
+            }
         }
         loop {
             let inbound = match framer.pull() {

@@ -4,10 +4,12 @@
 //! [`Signaling`] is the recording side: one task owns the endpoint, listeners and connections feed it through one
 //! bounded queue. [`client`] drives the calling side for `replication`. [`tlib`] and [`gws`] hold the links to CTI servers.
 
+mod asked;
 pub mod client;
 mod config;
 mod connection;
 mod ear;
+mod erasing;
 pub mod gws;
 mod limits;
 mod listen;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crypto::tls::peer_identity;
-use signaling_core::{event::Transport, flow::Flow};
+use signaling_core::{event::Transport, flow::Flow, sip::frame::erase};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     sync::Semaphore,
@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     connection::{Closed, Inbound, Inbox, serve},
+    erasing::Erasing,
     limits,
     metrics::Metrics,
 };
@@ -85,9 +86,8 @@ pub(crate) async fn udp(socket: Arc<UdpSocket>, id: u64, door: Doorman) {
 
 /// An INFO may have brought a digit: nothing of it stays in a buffer, nor in memory that is given back.
 pub(crate) fn wipe(octets: &mut [u8]) {
-    if octets.starts_with(b"INFO ") {
-        octets.fill(0);
-        std::hint::black_box(octets);
+    if octets.trim_ascii_start().starts_with(b"INFO ") {
+        erase(octets);
     }
 }
 
@@ -163,7 +163,7 @@ async fn attend(stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>,
         let flow = Flow { id, transport: Transport::Tcp, local, remote, identity: None };
         return serve(stream, flow, door.inbox.clone(), door.idle).await;
     };
-    let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, acceptor.accept(stream)).await else {
+    let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, acceptor.accept(Erasing(stream))).await else {
         door.metrics.failed_handshakes.inc();
         return Closed::Quietly;
     };

@@ -11,6 +11,7 @@ use tokio_rustls::{
 
 use crate::{
     connection::{Inbound, serve},
+    erasing::Erasing,
     limits,
     listen::{self, Doorman},
 };
@@ -117,7 +118,7 @@ async fn open(
         tokio::spawn(serve(stream, flow, inbox, idle));
         return Some(());
     };
-    let stream = TlsConnector::from(config).connect(ServerName::from(to.ip()), stream).await.ok()?;
+    let stream = TlsConnector::from(config).connect(ServerName::from(to.ip()), Erasing(stream)).await.ok()?;
     tokio::spawn(serve(stream, flow, inbox, idle));
     Some(())
 }

@@ -2,21 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::Fact;
 use prometheus::{IntCounter, IntGauge, Registry};
 use storage_core::ports::{Catalog, CatalogError};
 use tokio::sync::Notify;
 
 use crate::{
-    ledger::LedgerReader,
+    ledger::FactReader,
     limits::{FOLLOW_FACTS, FOLLOW_IDLE, FOLLOW_RETRY_FIRST, FOLLOW_RETRY_LAST},
     metrics::{counter, gauge},
 };
 
 /// Nobody calls the catalog: it follows, so it can be away for days and catch up.
 pub struct Follower {
-    /// Away in a blocking task while it reads.
-    reader: Option<LedgerReader>,
+    reader: FactReader,
     catalog: Arc<dyn Catalog>,
     lag: IntGauge,
     failures: IntCounter,
@@ -25,9 +23,9 @@ pub struct Follower {
 
 impl Follower {
     /// A follower of that ledger for that catalog.
-    pub fn new(reader: LedgerReader, catalog: Arc<dyn Catalog>, registry: &Registry) -> Self {
+    pub fn new(reader: FactReader, catalog: Arc<dyn Catalog>, registry: &Registry) -> Self {
         Self {
-            reader: Some(reader),
+            reader,
             catalog,
             lag: gauge(
                 registry,
@@ -62,33 +60,20 @@ impl Follower {
     /// Carries one batch over and returns how many facts it had; 0 when the catalog knows all that is durable.
     pub async fn step(&mut self) -> Result<usize, CatalogError> {
         let position = self.catalog.position().await?;
-        let (facts, durable) = self.read(position).await?;
+        let read = self.reader.read((position, FOLLOW_FACTS), move |batch| {
+            let (reached, durable) = (batch.reached(position), batch.durable);
+            (batch.facts.into_iter().map(|(n, _, fact)| (n, fact)).collect::<Vec<_>>(), reached, durable)
+        });
+        let away = |error| CatalogError::Unavailable(format!("ledger: {error}"));
+        let (facts, reached, durable) = read.await.map_err(away)?;
         if durable < position && !std::mem::replace(&mut self.is_ahead, true) {
             tracing::error!(position, durable, "catalog: knows more facts than the ledger has; rebuild it");
         }
         if !facts.is_empty() {
             self.catalog.follow(&facts).await?;
         }
-        let reached = facts.last().map_or(position, |(n, _)| *n);
         self.lag.set(durable.saturating_sub(reached).cast_signed());
         Ok(facts.len())
-    }
-
-    async fn read(&mut self, position: u64) -> Result<(Vec<(u64, Fact)>, u64), CatalogError> {
-        let away = |error: &dyn std::fmt::Display| CatalogError::Unavailable(format!("ledger: {error}"));
-        let Some(mut reader) = self.reader.take() else {
-            return Err(away(&"its reader was lost"));
-        };
-        let work = move || {
-            let found = reader.read_from(position + 1, FOLLOW_FACTS);
-            let durable = reader.durable();
-            (reader, found, durable)
-        };
-        let (reader, found, durable) = tokio::task::spawn_blocking(work).await.map_err(|error| away(&error))?;
-        self.reader = Some(reader);
-        let found = found.map_err(|error| away(&error))?;
-        let durable = durable.map_err(|error| away(&error))?;
-        Ok((found.into_iter().map(|(n, _, fact)| (n, fact)).collect(), durable))
     }
 }
 
@@ -99,7 +84,7 @@ fn longer(patience: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use crypto::sign::Signer;
-    use model::{RecordingId, RecordingOpened, Timestamp};
+    use model::{Fact, RecordingId, RecordingOpened, Timestamp};
     use storage_core::memory::MemoryCatalog;
     use tempfile::TempDir;
 
@@ -125,7 +110,7 @@ mod tests {
         let many: Vec<Fact> = (0..1_200).map(|n| opened((n % 250) as u8)).collect();
         ledger.commit(&many, Timestamp::from_nanos(2)).expect("committed");
         let catalog = Arc::new(MemoryCatalog::default());
-        let mut follower = Follower::new(LedgerReader::open(dir.path()), catalog.clone(), &Registry::new());
+        let mut follower = Follower::new(FactReader::open(dir.path()), catalog.clone(), &Registry::new());
         let mut steps = Vec::new();
         for _ in 0..4 {
             steps.push(follower.step().await.expect("followed"));
@@ -141,7 +126,7 @@ mod tests {
         let (mut ledger, _) =
             Ledger::open(dir.path(), Signer::from_seed([1; 32]), Timestamp::from_nanos(1)).expect("a ledger");
         let (catalog, bell) = (Arc::new(MemoryCatalog::default()), Arc::new(Notify::new()));
-        let follower = Follower::new(LedgerReader::open(dir.path()), catalog.clone(), &Registry::new());
+        let follower = Follower::new(FactReader::open(dir.path()), catalog.clone(), &Registry::new());
         let task = tokio::spawn(follower.run(Arc::clone(&bell)));
         ledger.commit(&[opened(1)], Timestamp::from_nanos(2)).expect("committed");
         bell.notify_one();

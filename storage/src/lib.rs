@@ -22,6 +22,8 @@ pub use config::{ArchiveConfig, CatalogConfig, ConfigError, SecretText, SpoolCon
 pub use disk::{Disk, Place};
 pub use follow::Follower;
 pub use keys::KeyStore;
-pub use ledger::{Ledger, LedgerError, LedgerReader, Mark, Recovered, Snapshots, Unfinished, VerifyReport, verify};
+pub use ledger::{
+    Batch, FactReader, Ledger, LedgerError, LedgerReader, Mark, Recovered, Snapshots, Unfinished, VerifyReport, verify,
+};
 pub use spool::{Spool, SpoolError, SpoolReader, SpoolSurvey, TrackSurvey};
 pub use storage_core::names;

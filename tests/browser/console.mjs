@@ -1,36 +1,11 @@
-// The journey of a person through the console; ends with 1 and one line on the first thing that is not as it should be.
+// The journey of a person through the console: find a recording, look at it, hear it, leave.
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { logIn, origin, visit } from './visit.mjs';
 
-const { CONSOLE_URL: url, CONSOLE_USER: user, CONSOLE_PASSWORD: password, CONSOLE_RECORDING: recording } = process.env;
-const { CONSOLE_NUMBER: number, CONSOLE_SCREENSHOT: screenshot, CONSOLE_PROFILE: profile } = process.env;
-const origin = new URL(url).origin;
+const { CONSOLE_RECORDING: recording, CONSOLE_NUMBER: number, CONSOLE_SCREENSHOT: screenshot } = process.env;
 
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium',
-  headless: true,
-  ignoreHTTPSErrors: true,
-  viewport: { width: 1200, height: 900 },
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
-  ],
-});
-const page = context.pages()[0] ?? (await context.newPage());
-const faults = [];
-page.on('console', (message) => message.type() === 'error' && faults.push(`console: ${message.text()}`));
-page.on('pageerror', (error) => faults.push(`script: ${error.message}`));
-page.on('request', (request) => {
-  if (new URL(request.url()).origin !== origin) faults.push(`request to another origin: ${request.url()}`);
-});
-page.setDefaultTimeout(15000);
-
-try {
-  await page.goto(url);
-  assert.match(page.url(), /\/login/, 'a stranger is asked to log in');
-  await page.fill('#user', user);
-  await page.fill('#password', password);
-  await page.click('form[action="/login"] button');
+await visit(async (page) => {
+  await logIn(page);
   const row = page.locator(`a[href="/recordings/${recording}"]`);
   await row.waitFor();
   assert.equal(await page.locator('tbody tr').count(), 2, 'the list shows both recordings');
@@ -57,10 +32,4 @@ try {
   await page.waitForURL(/\/login/);
   await page.goto(`${origin}/recordings/${recording}`);
   assert.match(page.url(), /\/login/, 'who has left sees nothing');
-  assert.deepEqual(faults, []);
-} catch (error) {
-  console.log(`${error.message}\nat ${page.url()}\n${faults.join('\n')}`);
-  process.exitCode = 1;
-} finally {
-  await context.close();
-}
+});

@@ -89,3 +89,44 @@ fn every_mp3_rate_plays() {
     let wav = std::fs::read(node.folder.path().join("exported/audio.wav")).expect(&said);
     assert!(wav == client.get(&format!("/recordings/{}/audio?format=wav", heard::id(&recording))).body);
 }
+
+/// The audit facts of exports: actor, result, detail.
+fn exports(node: &Node) -> Vec<(String, String, String)> {
+    let answer = node.client("auditor").get("/audit?limit=1000");
+    assert_eq!(answer.status, 200);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let items = answer.json()["items"].as_array().expect("items").clone();
+    let exports = items.iter().filter(|item| item["action"] == "export");
+    exports.map(|item| (text(&item["actor"]["id"]), text(&item["result"]), text(&item["detail"]))).collect()
+}
+
+#[test]
+fn an_export_on_the_command_line_is_on_record_before_anything_leaves() {
+    let mut node = Node::start("");
+    let client = node.client("compliance-officer");
+    place(&node, "5550100", Way::Udp, &["--duration", "1s"]);
+    let recording = node.archived(&client, "dn=5550100");
+    let id = heard::id(&recording);
+    assert_eq!(node.run(&["export", id, "--to", "beside"]).0, 0);
+    wait::until(10, "the fact", || exports(&node).len() == 1);
+    let (actor, result, detail) = exports(&node).remove(0);
+    assert_eq!((actor.as_str(), result.as_str()), ("command-line", "allowed"));
+    assert!(detail.starts_with("to beside (uid "), "{detail}");
+    assert!(files(&node.data().join("audit")).is_empty(), "nothing is left in the inbox");
+
+    // Without a server the command writes it down itself.
+    assert_eq!(node.stop(), Some(0));
+    assert_eq!(node.run(&["export", id, "--to", "alone"]).0, 0);
+    // Whoever has the ledger and does not answer keeps the recording where it is.
+    let held =
+        std::fs::OpenOptions::new().read(true).open(node.data().join("ledger/ledger.jsonl")).expect("the ledger");
+    held.lock().expect("for this process alone");
+    let (code, _, errors) = node.run(&["export", id, "--to", "refused"]);
+    assert!(code == 1 && errors.contains("not on record"), "{errors}");
+    assert!(files(&node.folder.path().join("refused")).is_empty() && files(&node.data().join("audit")).is_empty());
+    drop(held);
+    node.launch();
+    wait::until(10, "both facts", || exports(&node).len() == 2);
+    let (code, output, errors) = node.run(&["verify"]);
+    assert_eq!(code, 0, "{output}{errors}");
+}

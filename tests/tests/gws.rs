@@ -2,9 +2,9 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -14,13 +14,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crypto::tls::{TlsMaterial, server_config};
 use recorder_tests::{
     Call, Node, Slot,
     call::Way,
     live,
+    pki::{Authority, Identity},
     switch::{events, wait_metric},
     wait,
 };
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 const CHANNEL: &str = "/v2/me/calls";
@@ -44,12 +47,18 @@ struct Gws {
     desk: Arc<(Mutex<Desk>, Condvar)>,
     is_open: Arc<AtomicBool>,
     porter: Option<JoinHandle<()>>,
+    /// With it https is spoken.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Gws {
     fn start(port: u16) -> Self {
+        Self::start_with(port, None)
+    }
+
+    fn start_with(port: u16, identity: Option<&Identity>) -> Self {
         let desk = Arc::new((Mutex::new(Desk::default()), Condvar::new()));
-        let mut server = Self { port, desk, is_open: Arc::default(), porter: None };
+        let mut server = Self { port, desk, is_open: Arc::default(), porter: None, tls: identity.map(secured) };
         server.open();
         server
     }
@@ -57,14 +66,20 @@ impl Gws {
     fn open(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).expect("a free port");
         self.is_open.store(true, Ordering::SeqCst);
-        let (desk, is_open) = (Arc::clone(&self.desk), Arc::clone(&self.is_open));
+        let (desk, is_open, tls) = (Arc::clone(&self.desk), Arc::clone(&self.is_open), self.tls.clone());
         self.porter = Some(std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if !is_open.load(Ordering::SeqCst) {
                     return;
                 }
-                let (desk, is_open) = (Arc::clone(&desk), Arc::clone(&is_open));
-                std::thread::spawn(move || serve(&stream, &desk, &is_open));
+                let (desk, is_open, tls) = (Arc::clone(&desk), Arc::clone(&is_open), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &desk, &is_open),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a server");
+                        serve(StreamOwned::new(connection, stream), &desk, &is_open);
+                    }
+                });
             }
         }));
     }
@@ -105,8 +120,14 @@ fn notice(kind: &str, call: &Value) -> Value {
     json!({ "channel": CHANNEL, "data": data })
 }
 
-/// One request, one answer, one connection.
-fn serve(stream: &TcpStream, desk: &(Mutex<Desk>, Condvar), is_open: &AtomicBool) {
+fn secured(identity: &Identity) -> Arc<ServerConfig> {
+    let read = |path: &Path| std::fs::read(path).expect("a file of ours");
+    let (cert_chain_pem, key_pem) = (read(&identity.cert), read(&identity.key).into());
+    server_config(TlsMaterial { cert_chain_pem, key_pem, client_ca_pem: None }, &[b"http/1.1"]).expect("a server")
+}
+
+/// One request, one answer, one connection. Whoever does not believe our certificate goes away again.
+fn serve(stream: impl Read + Write, desk: &(Mutex<Desk>, Condvar), is_open: &AtomicBool) {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -143,7 +164,8 @@ fn serve(stream: &TcpStream, desk: &(Mutex<Desk>, Condvar), is_open: &AtomicBool
         text.len()
     );
     // The recorder may have gone.
-    let _ = (&*stream).write_all(head.as_bytes()).and_then(|()| (&*stream).write_all(text.as_bytes()));
+    let stream = reader.get_mut();
+    let _ = stream.write_all(format!("{head}{text}").as_bytes()).and_then(|()| stream.flush());
 }
 
 fn answer(
@@ -193,7 +215,11 @@ fn answer(
 
 /// A recorder whose user's password is this, and the file that has it.
 fn recorder(port: u16, password: &str) -> (Node, PathBuf) {
-    let server = format!("[[gws.link]]\nurl = \"http://127.0.0.1:{port}\"\n");
+    recorder_at(&format!("url = \"http://127.0.0.1:{port}\"\n"), password)
+}
+
+fn recorder_at(server: &str, password: &str) -> (Node, PathBuf) {
+    let server = format!("[[gws.link]]\n{server}");
     let mut node = Node::prepare(&format!("{server}user = \"a17\"\npassword_file = \"password\"\ndns = [\"7001\"]\n"));
     let file = node.folder.path().join("password");
     std::fs::write(&file, format!("{password}\n")).expect("a file");
@@ -240,7 +266,7 @@ fn a_call_is_told_paused_and_told_again_after_the_server_was_away() {
     gws.tell("CallRecordingStateChange", &json!({ "state": "Established", "recordingState": "Recording" }));
     paused(false);
     gws.tell("StatusChange", &json!({ "state": "Released" }));
-    wait_metric(&node, "recorder_gws_messages_total{link=\"0\",result=\"received\"}", 7.0);
+    wait_metric(&node, "recorder_gws_messages_total{link=\"gws:0\",result=\"received\"}", 7.0);
     call.finish();
     let recording = node.archived(&client, &format!("call_uuid={UUID}"));
     let told = events(&recording);
@@ -266,6 +292,49 @@ fn a_wrong_password_is_told_without_it_and_a_right_one_is_taken_without_a_restar
     wait_links(&node, "up");
     let log = node.log();
     assert!(!log.contains("wrong-horse") && !log.contains(PASSWORD), "{log}");
+}
+
+#[test]
+fn over_https_a_wrong_certificate_is_refused_by_name_until_a_right_one_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ours, other) = (Authority::new(folder.path(), "ours"), Authority::new(folder.path(), "other"));
+    let mut slot = Slot::new();
+    let mut gws = Gws::start_with(slot.port(), Some(&other.vouch("stranger")));
+    let server = format!("name = \"desk\"\nurl = \"https://127.0.0.1:{}\"\nca = {:?}\n", gws.port, ours.certificate());
+    let (node, _) = recorder_at(&server, PASSWORD);
+    let (client, desk) = (node.client("compliance-officer"), node.client("integration"));
+    // It goes on trying.
+    wait_metric(&node, "recorder_gws_losses_total{reason=\"certificate_unknown_issuer\"}", 2.0);
+    let log = node.log();
+    assert!(log.contains("gws session lost link=\"gws:desk\" reason=\"certificate_unknown_issuer\""), "{log}");
+    assert!(node.metric("recorder_gws_links{state=\"up\"}") < 0.5);
+    assert_eq!(gws.desk().session, 0, "the password is shown to nobody");
+    gws.close();
+    gws.tls = Some(secured(&ours.vouch("gws")));
+    gws.open();
+    wait_links(&node, "up");
+    let call =
+        Call::start(&node, "5550100", Way::Udp, &["--call-uuid", UUID, "--conn-id", CONN_ID, "--duration", "4s"]);
+    gws.tell("StatusChange", &json!({ "state": "Established", "userData": { "Segment": "gold" } }));
+    live::one_when(&client, "user data", |recording| recording["user_data"]["Segment"] == "gold");
+    assert_eq!(desk.post(&format!("/calls/{UUID}/pause")).status, 202);
+    gws.wait_operations(&["PauseCallRecording"]);
+    live::one_when(&client, "a pause", |recording| recording["paused"] == true);
+    call.finish();
+    let recording = node.archived(&client, &format!("call_uuid={UUID}"));
+    let history = recording["history"].as_array().expect("a history");
+    assert!(!history.is_empty() && history.iter().all(|line| line["source"] == "gws:desk"), "{recording:#}");
+    let interaction = client.get(&format!("/interactions/{UUID}")).json();
+    let told = interaction["user_data_told"].as_array().expect("user data").clone();
+    let segment = told.iter().find(|one| one["key"] == "Segment").expect("what was told");
+    assert_eq!((&segment["value"], &segment["sources"]), (&json!("gold"), &json!(["gws:desk"])), "{segment:#}");
+    wait_metric(&node, "recorder_gws_messages_total{link=\"gws:desk\",result=\"received\"}", 1.0);
+    let log = node.log();
+    assert!(
+        log.contains("gws link up link=\"gws:desk\"") && log.contains("cti request sent link=\"gws:desk\""),
+        "{log}"
+    );
+    assert!(!log.contains(PASSWORD) && !log.contains("gold"), "{log}");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::{path::PathBuf, process::Command};
 
 use recorder_tests::{
-    Client, Node, Switch, heard, live,
+    Client, Node, Switch,
+    call::Way,
+    heard, live,
     node::files,
     pin, script,
     switch::{Place, wait_up},
@@ -27,10 +29,16 @@ struct Said {
 
 /// Plays it; `pause` is called when a second was recorded, `resume` when all was said.
 fn play(steps: &str, pause: impl FnOnce(&Client, &Value), resume: impl FnOnce(&Client, &Value)) -> Said {
+    play_over(Way::Udp, steps, pause, resume)
+}
+
+/// The same with SIP over this transport.
+fn play_over(way: Way, steps: &str, pause: impl FnOnce(&Client, &Value), resume: impl FnOnce(&Client, &Value)) -> Said {
     let place = Place::new();
     let mut node = Node::start(&place.link("7001"));
     let (client, desk) = (node.client("compliance-officer"), node.client("integration"));
     let text = std::fs::read_to_string(script::path("scenarios/pin.toml")).expect("a scenario");
+    let text = text.replace("to = \"127.0.0.1:5060\"\n", &recorder(&node, way));
     let switch = Switch::play(&node, &place, &format!("{text}{steps}"));
     wait_up(&node, 1);
     let recording = live::one(&client);
@@ -45,6 +53,19 @@ fn play(steps: &str, pause: impl FnOnce(&Client, &Value), resume: impl FnOnce(&C
     let archived = pin::memory(node.process().pid(), &dumps.path().join("archived"));
     let in_memory = [said, archived].iter().flatten().flat_map(|dump| pin::found(dump, &pin::traces())).collect();
     Said { node, client, report, recording, in_memory }
+}
+
+/// Where the recording goes, as a scenario says it.
+fn recorder(node: &Node, way: Way) -> String {
+    match way {
+        Way::Tls(suite) => format!(
+            "to = \"127.0.0.1:{}\"\ntransport = \"tls\"\nca = {:?}\nsrtp = {suite:?}\n",
+            node.sips,
+            node.certificate()
+        ),
+        Way::Tcp => format!("to = \"127.0.0.1:{}\"\ntransport = \"tcp\"\n", node.sip),
+        Way::Udp => format!("to = \"127.0.0.1:{}\"\n", node.sip),
+    }
 }
 
 fn pause_steps(pause: &str, resume: &str) -> String {
@@ -144,14 +165,25 @@ fn the_search_finds_digits_in_files_and_in_memory() {
     assert_eq!(secret.len(), 23);
 }
 
+fn ask(what: &'static str) -> impl FnOnce(&Client, &Value) {
+    move |desk: &Client, recording: &Value| {
+        assert_eq!(desk.post(&format!("/recordings/{}/{what}", heard::id(recording))).status, 200);
+    }
+}
+
 #[test]
 fn a_pause_asked_for_by_the_api_keeps_nothing() {
-    let ask = |what: &'static str| {
-        move |desk: &Client, recording: &Value| {
-            assert_eq!(desk.post(&format!("/recordings/{}/{what}", heard::id(recording))).status, 200);
-        }
-    };
     play("", ask("pause"), ask("resume")).assert_clean();
+}
+
+#[test]
+fn a_pause_keeps_nothing_in_the_buffers_of_tcp() {
+    play_over(Way::Tcp, "", ask("pause"), ask("resume")).assert_clean();
+}
+
+#[test]
+fn a_pause_keeps_nothing_in_the_buffers_of_tls() {
+    play_over(Way::Tls("AEAD_AES_256_GCM"), "", ask("pause"), ask("resume")).assert_clean();
 }
 
 #[test]

@@ -84,3 +84,59 @@ impl RtcpOutbound {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Inbound, *};
+
+    /// The last index of a key (RFC 3711 9.2, RFC 7714 10): 32 bits of roll-overs, 16 of sequence.
+    const LAST: u64 = (1 << 48) - 1;
+    const SSRC: u32 = 7;
+
+    fn rtp(sequence: u16) -> Vec<u8> {
+        let head = [0x80, 0, (sequence >> 8) as u8, sequence as u8, 0, 0, 0, 0, 0, 0, 0, SSRC as u8];
+        [&head[..], &[0x55; 160]].concat()
+    }
+
+    #[test]
+    fn a_key_protects_2_to_the_48_rtp_packets_and_not_one_more() {
+        for suite in Suite::ALL {
+            let key = vec![3; suite.key_salt_len()];
+            let mut outbound = Outbound::new(suite, &key).unwrap();
+            outbound.rtp.keep(SSRC, Window::begin(LAST - 1));
+            let mut last = rtp(0xffff);
+            outbound.protect_rtp(&mut last).unwrap();
+            assert_ne!(last[12..172], rtp(0xffff)[12..]);
+            let mut one_more = rtp(0);
+            assert_eq!(outbound.protect_rtp(&mut one_more), Err(SrtpError::Exhausted), "{}", suite.name());
+            assert_eq!(one_more, rtp(0), "nothing of it was encrypted");
+            assert_eq!(outbound.protect_rtp(&mut rtp(0xffff)), Err(SrtpError::Replayed), "nor is an index used again");
+            let mut inbound = Inbound::new(suite, &key, 0).unwrap();
+            inbound.set_roc(u32::MAX);
+            assert_eq!(inbound.unprotect_rtp(&mut last), Ok(172), "{}", suite.name());
+            // What somebody sends who begins anew under the same key.
+            let mut again = rtp(0);
+            Outbound::new(suite, &key).unwrap().protect_rtp(&mut again).unwrap();
+            assert_eq!(inbound.unprotect_rtp(&mut again), Err(SrtpError::Exhausted), "{}", suite.name());
+        }
+    }
+
+    #[test]
+    fn a_key_protects_2_to_the_31_rtcp_packets_and_not_one_more() {
+        let report = [&[0x80, 201, 0, 1, 0, 0, 0, SSRC as u8][..], &[0x11; 24]].concat();
+        for suite in Suite::ALL {
+            let key = vec![3; suite.key_salt_len()];
+            let mut outbound = Outbound::new(suite, &key).unwrap();
+            outbound.rtcp.index = ENCRYPTED - 1;
+            let mut last = report.clone();
+            outbound.protect_rtcp(&mut last).unwrap();
+            assert_eq!(Inbound::new(suite, &key, 0).unwrap().unprotect_rtcp(&mut last), Ok(report.len()));
+            let mut one_more = report.clone();
+            assert_eq!(outbound.protect_rtcp(&mut one_more), Err(SrtpError::Exhausted), "{}", suite.name());
+            assert_eq!(one_more, report, "nothing of it was encrypted");
+            // Half of the indices are there for lives of the process; the last of them has room for a line of 34 years.
+            let mut resumed = RtcpOutbound::resuming(suite, &key, u64::from(u32::MAX)).unwrap();
+            assert_eq!(resumed.protect(&mut one_more), Ok(()), "{}", suite.name());
+        }
+    }
+}

@@ -2,16 +2,85 @@
 //! authorise, do, put on record, and only then answer.
 
 use model::{IncidentCause, IncidentNote, Personal};
-use storage_core::assurance::{Day, JudgedCall, Outcome, SilentUser, Summary, cdr::Imported};
+use storage_core::{
+    assurance::{Day, JudgedCall, Key, Outcome, SilentUser, Summary, Verdict, cdr::Imported},
+    query::Pattern,
+};
 
 use crate::{
     app::{App, Deed},
     caller::Caller,
-    outside,
-    ports::CallsAsked,
+    limits, outside,
+    ports::{CallsAsked, SignedReport},
     problem::Problem,
+    query::{self, Pairs},
     rights::Right,
 };
+
+/// Which incidents of a day are asked for.
+pub(crate) struct IncidentsAsked {
+    /// Of this verdict.
+    pub(crate) verdict: Option<Verdict>,
+    /// Of this DN or agent.
+    pub(crate) dn: Option<Pattern>,
+    /// With a cause that somebody gave, or without one.
+    pub(crate) annotated: Option<bool>,
+    /// Behind the call that began then and has this name.
+    pub(crate) after: Option<(String, Key)>,
+    /// At most so many.
+    pub(crate) limit: u32,
+}
+
+impl IncidentsAsked {
+    /// Those that fit, and the cursor of the next page.
+    pub(crate) fn page(&self, incidents: Vec<JudgedCall>) -> (Vec<JudgedCall>, Option<String>) {
+        let fits = |call: &JudgedCall| {
+            self.verdict.is_none_or(|verdict| verdict == call.verdict)
+                && self.annotated.is_none_or(|annotated| annotated == call.cause.is_some())
+                && self.dn.as_ref().is_none_or(|dn| call.dns.iter().chain(&call.agents).any(|known| dn.fits(known)))
+                && self
+                    .after
+                    .as_ref()
+                    .is_none_or(|(at, key)| (call.started_at.as_str(), call.incident) > (at.as_str(), *key))
+        };
+        page(incidents.into_iter().filter(fits).take(self.limit as usize + 1).collect(), self.limit)
+    }
+}
+
+/// At most `limit` of the calls, and the cursor of the next page when there is one more.
+pub(crate) fn page(mut calls: Vec<JudgedCall>, limit: u32) -> (Vec<JudgedCall>, Option<String>) {
+    let has_more = calls.len() > limit as usize;
+    calls.truncate(limit as usize);
+    // `2026-11-21T10:00:00.000Z_<incident>`
+    let next = calls.last().filter(|_| has_more).map(|call| format!("{}_{}", call.started_at, call.incident));
+    (calls, next)
+}
+
+/// Where a page ended.
+pub(crate) fn cursor(pairs: &Pairs) -> Result<Option<(String, Key)>, Problem> {
+    let Some(text) = query::value(pairs, "cursor") else { return Ok(None) };
+    let read = text.split_once('_').and_then(|(at, key)| Some((at.to_owned(), key.parse().ok()?)));
+    read.map(Some).ok_or_else(|| Problem::parameter("cursor", "is none that was given out"))
+}
+
+/// The verdict that is asked for.
+pub(crate) fn verdict(pairs: &Pairs) -> Result<Option<Verdict>, Problem> {
+    let named = |name| Verdict::by_name(name).ok_or_else(|| Problem::parameter("verdict", "there is no such verdict"));
+    query::value(pairs, "verdict").map(named).transpose()
+}
+
+/// What somebody says of an incident, as far as it can be taken down.
+pub(crate) fn said(cause: &str, note: Option<String>) -> Result<(IncidentCause, Option<String>), Problem> {
+    let cause = IncidentCause::by_name(cause).ok_or_else(|| {
+        let names: Vec<&str> = IncidentCause::ALL.iter().map(|cause| cause.name()).collect();
+        Problem::parameter("cause", format!("is none of {}", names.join(", ")))
+    })?;
+    let note = note.filter(|note| !note.trim().is_empty());
+    if note.as_ref().is_some_and(|note| note.chars().count() > limits::REASON_CHARS) {
+        return Err(Problem::parameter("note", "is too long"));
+    }
+    Ok((cause, note))
+}
 
 /// The figures of every day.
 pub(crate) async fn days(app: &App, caller: &Caller) -> Result<Vec<Summary>, Problem> {
@@ -29,6 +98,32 @@ pub(crate) async fn day(app: &App, caller: &Caller, day: Day) -> Result<Outcome,
     let outcome = app.assurance.day(day).await?;
     caller.note(app, deed).await?;
     Ok(outcome)
+}
+
+/// One incident of a day.
+pub(crate) async fn incident(app: &App, caller: &Caller, day: Day, key: Key) -> Result<JudgedCall, Problem> {
+    let deed = Deed::done("assurance-incident").detail(format!("{day}: {key}"));
+    caller.require(app, Right::Assurance, deed.clone()).await?;
+    let incidents = app.assurance.day(day).await?.incidents;
+    let found = incidents.into_iter().find(|call| call.incident == key);
+    caller.note(app, if found.is_some() { deed } else { deed.failed() }).await?;
+    found.ok_or_else(|| Problem::not_found("no such incident among those of the day; its verdict may have changed"))
+}
+
+/// The last signed report of a day.
+pub(crate) async fn report(app: &App, caller: &Caller, day: Day) -> Result<SignedReport, Problem> {
+    let deed = Deed::done("assurance-report").detail(day.to_string());
+    caller.require(app, Right::Assurance, deed.clone()).await?;
+    match app.assurance.report(day).await {
+        Ok(report) => {
+            caller.note(app, deed.detail(format!("{day}: revision {}", report.revision))).await?;
+            Ok(report)
+        }
+        Err(error) => {
+            caller.note(app, deed.failed()).await?;
+            Err(error.into())
+        }
+    }
 }
 
 /// Calls of a day; one more than asked for tells that there are more. `asked` is the question as it came.

@@ -88,6 +88,9 @@ pub trait Assurance: Send + Sync {
     /// Calls of one day, by beginning.
     fn calls(&self, asked: CallsAsked) -> BoxFuture<'_, Result<Vec<JudgedCall>, AssuranceError>>;
 
+    /// The last signed report of a day, as it was signed: opened from the archive and checked.
+    fn report(&self, day: Day) -> BoxFuture<'_, Result<SignedReport, AssuranceError>>;
+
     /// Users without a recording for long.
     fn silent(&self) -> BoxFuture<'_, Result<Vec<SilentUser>, AssuranceError>>;
 
@@ -113,16 +116,28 @@ pub struct CallsAsked {
     pub limit: u32,
 }
 
+/// A signed report of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedReport {
+    /// 1 for the first one of the day.
+    pub revision: u32,
+    /// Two lines of JSON, the second one signs the first.
+    pub document: Vec<u8>,
+}
+
 /// Why assurance says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AssuranceError {
-    /// No such incident or source.
+    /// No such incident, source or report.
     #[error("{0}")]
     Unknown(String),
     /// The file as a whole cannot be read.
     #[error("{0}")]
     Bad(String),
-    /// It is still reading, busy, or the ledger cannot be written.
+    /// It is still reading, busy, or the ledger or the archive cannot be reached.
     #[error("{0}")]
     Unavailable(&'static str),
+    /// What the archive holds is not what was signed.
+    #[error("{0}")]
+    Damaged(String),
 }

@@ -217,6 +217,10 @@ impl From<AssuranceError> for Problem {
             AssuranceError::Unknown(detail) => Self::not_found(detail),
             AssuranceError::Bad(detail) => Self::bad_request(detail),
             AssuranceError::Unavailable(detail) => Self::unavailable(detail),
+            AssuranceError::Damaged(cause) => {
+                tracing::error!(%cause, "a stored report is damaged");
+                Self::broken("report-damaged", "Report damaged", "the stored report is not the one that was signed")
+            }
         }
     }
 }

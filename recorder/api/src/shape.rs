@@ -1,17 +1,19 @@
 //! The JSON of the API (DESIGN section 5): times in RFC 3339, positions in milliseconds from the start.
 
 use model::{
-    Confidence, EndCause, Fact, Gap, HistoryLine, MediaObject, Party, Personal, SmallMap, Timestamp, ToldSession,
+    Confidence, Contributor, EndCause, Fact, Gap, HistoryLine, MediaObject, Party, Personal, SmallMap, Timestamp,
+    ToldSession,
 };
 use serde::Serialize;
 use storage_core::{
     delivery::{DeadLetter, SubscriberView},
+    interaction::Happened,
     reason::Reason,
     view::{AttachmentView, MetadataState, RecordingView, SessionView, TrackView, WarningView},
 };
 
 /// One recording.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Recording<'a> {
     id: String,
     record_id: Option<&'a str>,
@@ -62,15 +64,10 @@ struct PartyShape<'a> {
 }
 
 /// One line of the history of a call.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Told<'a> {
-    at: String,
-    event: &'a str,
-    dn: Option<&'a str>,
-    other: Option<&'a str>,
-    third: Option<&'a str>,
-    agent: Option<&'a str>,
-    role: Option<&'a str>,
+    #[serde(flatten)]
+    happened: Happened<'a>,
     source: &'a str,
 }
 
@@ -120,6 +117,22 @@ struct Track<'a> {
     ssrc_changes: u64,
     kernel_drops: u64,
     gaps: Vec<GapShape>,
+    contributors: Vec<ContributorShape>,
+}
+
+/// A source that a mixer named in the packets of a track (RFC 3550, CSRC).
+#[derive(Debug, Serialize)]
+struct ContributorShape {
+    csrc: u32,
+    packets: u64,
+    spans: Vec<SpanShape>,
+}
+
+/// From the start of the recording.
+#[derive(Debug, Serialize)]
+struct SpanShape {
+    from_ms: u64,
+    to_ms: u64,
 }
 
 /// A gap, from the start of the recording.
@@ -173,7 +186,7 @@ impl<'a> Recording<'a> {
 fn party<'a>(view: &'a RecordingView, party: &'a Party) -> PartyShape<'a> {
     PartyShape {
         address: party.address.reveal(),
-        name: party.name.as_ref().map(|name| name.reveal().as_str()),
+        name: Personal::said(&party.name),
         role: party.role.as_deref(),
         agent: view.agent_at(party.address.reveal()),
         also: party.also.iter().map(|address| address.reveal().as_str()).collect(),
@@ -184,21 +197,8 @@ fn party<'a>(view: &'a RecordingView, party: &'a Party) -> PartyShape<'a> {
     }
 }
 
-fn said(text: &Option<Personal<String>>) -> Option<&str> {
-    text.as_ref().map(|text| text.reveal().as_str())
-}
-
 fn history(line: &HistoryLine) -> Told<'_> {
-    Told {
-        at: line.at.to_string(),
-        event: &line.event,
-        dn: said(&line.dn),
-        other: said(&line.other),
-        third: said(&line.third),
-        agent: said(&line.agent),
-        role: line.role.as_deref(),
-        source: &line.source,
-    }
+    Told { happened: Happened::of(line), source: &line.source }
 }
 
 fn session(session: &SessionView) -> Session<'_> {
@@ -244,7 +244,17 @@ fn track(track: &TrackView, zero: Timestamp) -> Track<'_> {
         ssrc_changes: counters.ssrc_changes,
         kernel_drops: counters.kernel_drops,
         gaps: track.gaps.iter().map(|gap| self::gap(gap, zero)).collect(),
+        contributors: track.contributors.iter().map(|one| contributor(one, zero)).collect(),
     }
+}
+
+fn contributor(contributor: &Contributor, zero: Timestamp) -> ContributorShape {
+    let span = |&(from, to): &(Timestamp, Timestamp)| {
+        let from_ms = from.millis_since(zero);
+        SpanShape { from_ms, to_ms: to.millis_since(zero).max(from_ms) }
+    };
+    let spans = contributor.spans.iter().map(span).collect();
+    ContributorShape { csrc: contributor.csrc, packets: contributor.packets, spans }
 }
 
 /// The gap on the recording's own clock.
@@ -293,7 +303,7 @@ impl<'a> AuditShape<'a> {
             actor: ActorShape { id: &audit.actor.id, role: audit.actor.role.map(model::Role::name) },
             action: &audit.action,
             recording: audit.recording.map(|id| id.to_string()),
-            detail: audit.detail.as_ref().map(|detail| detail.reveal().as_str()),
+            detail: Personal::said(&audit.detail),
             source: audit.source.as_deref(),
             result: audit.result,
         })

@@ -23,6 +23,13 @@ pub const MAX_SEGMENTS: usize = 20_000;
 /// Loss gaps listed for one track; further ones are merged into the last.
 pub const MAX_LOSS_GAPS: usize = 10_000;
 
+/// Contributing sources of one track that are listed, in the order in which they were named: a conference has fewer
+/// speakers, and one packet names fifteen at most (RFC 3550 5.1). Further ones are left out.
+pub const MAX_CONTRIBUTORS: usize = 64;
+
+/// Spans listed for one contributing source; what comes later is merged into the last.
+pub const MAX_CONTRIBUTOR_SPANS: usize = 256;
+
 /// Holes in the sequence that a reordered packet may still fill; the oldest is final when another opens.
 pub const MAX_OPEN_HOLES: usize = 256;
 

@@ -7,6 +7,7 @@
 //!
 //! Arrival times are nanoseconds since 1970 on a clock that does not step.
 
+mod contributors;
 mod holes;
 mod lane;
 mod renderer;
@@ -14,7 +15,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-use model::{CodecKind, Gap, Timestamp, TrackCounters};
+use model::{CodecKind, Contributor, Gap, Timestamp, TrackCounters};
 
 pub use renderer::{Rendered, Renderer, Sink};
 pub use survey::Survey;
@@ -72,6 +73,8 @@ pub struct TrackPlan {
     pub audio_packets: u64,
     /// Packets of a codec we cannot render.
     pub unrendered_packets: u64,
+    /// The sources that a mixer named in its packets.
+    pub contributors: Vec<Contributor>,
     /// Begin of its first and end of its last sound; `None` when it has none.
     pub span: Option<(Timestamp, Timestamp)>,
     payloads: Vec<(u8, CodecKind, u32)>,

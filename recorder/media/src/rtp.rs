@@ -86,6 +86,12 @@ impl<'a> RtpView<'a> {
         be32(self.octets, 8)
     }
 
+    /// The contributing sources that a mixer names, at most fifteen.
+    pub fn csrcs(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let count = usize::from(self.octets[0] & 0x0f);
+        self.octets[FIXED_HEADER..FIXED_HEADER + 4 * count].chunks_exact(4).map(|word| be32(word, 0))
+    }
+
     /// The payload, padding stripped.
     pub fn payload(&self) -> &'a [u8] {
         &self.octets[self.header_len..self.payload_end]
@@ -172,11 +178,13 @@ mod tests {
     fn csrc_extension_and_padding_are_stripped() {
         let mut octets = packet(&[]);
         octets[0] = 0x80 | 0x20 | 0x10 | 2;
-        octets.extend_from_slice(&[1; 8]);
+        octets.extend_from_slice(&[1, 1, 1, 1, 0, 0, 0, 2]);
         octets.extend_from_slice(&[0xbe, 0xde, 0, 1, 9, 9, 9, 9]);
         octets.extend_from_slice(b"abc\0\0\x03");
         let view = RtpView::parse(&octets).unwrap();
         assert_eq!((view.payload(), view.header_len()), (&b"abc"[..], 28));
+        assert_eq!(view.csrcs().collect::<Vec<_>>(), [0x0101_0101, 2]);
+        assert_eq!(RtpView::parse(&packet(b"x")).unwrap().csrcs().count(), 0);
     }
 
     #[test]
@@ -201,6 +209,7 @@ mod tests {
         fn no_octets_panic(octets in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(view) = RtpView::parse(&octets) {
                 prop_assert!(view.header_len() + view.payload().len() <= octets.len());
+                prop_assert!(view.csrcs().count() <= 15);
             }
         }
     }

@@ -92,7 +92,7 @@ pub struct CallSeen {
     /// Recordings that the source knows to be of this call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recordings: Vec<RecordingId>,
-    /// Which source: `tlib:0`, `cdr:NAME`.
+    /// Which source: `tlib:0`, `gws:desk`, `cdr:NAME`.
     pub source: String,
 }
 

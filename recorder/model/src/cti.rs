@@ -36,6 +36,6 @@ pub struct HistoryLine {
     /// The DN's role as the source has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Which source: `tlib:0`.
+    /// Which source: `tlib:0`, `gws:desk`.
     pub source: String,
 }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, CallSeen, CallTold, CdrBatch, CdrImported, CodecKind, DayReported, Gap, GapCause, IncidentNote, Personal,
-    RecordingId, RsId, Ruling, Timestamp, TrackCounters, TrackNo, UnrecordedCall,
+    Actor, Audit, CallSeen, CallTold, CdrBatch, CdrImported, CodecKind, Contributor, DayReported, Gap, GapCause,
+    IncidentNote, Personal, RecordingId, RsId, Ruling, Timestamp, TrackCounters, TrackNo, UnrecordedCall,
 };
 
 /// Something that happened.
@@ -38,6 +38,12 @@ pub enum Fact {
         /// The list as the CTI source has it, JSON of the T-Library link: order, octets and inner lists.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         raw: Option<Personal<String>>,
+        /// When, by the clock of whoever told it, or when we heard of it; none in an older ledger.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+        /// Who told it: `tlib:0`, `gws:desk`, or `sip`, the client of the recording; none in an older ledger.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// What a CTI source told of the call of the recording.
     CallTold(Box<CallTold>),
@@ -78,7 +84,16 @@ pub enum Fact {
     /// A track ended and all it kept is durable in the spool.
     TrackClosed(TrackClosed),
     /// Rendering counted the track exactly: `gaps` are the loss gaps, in addition to those of `TrackClosed`.
-    TrackSurveyed { recording: RecordingId, track: TrackNo, packets: u64, lost: u64, gaps: Vec<Gap> },
+    TrackSurveyed {
+        recording: RecordingId,
+        track: TrackNo,
+        packets: u64,
+        lost: u64,
+        gaps: Vec<Gap>,
+        /// The sources that a mixer named in its packets.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        contributors: Vec<Contributor>,
+    },
     /// A recording session ended. `reason` is the `Reason` header of the BYE as it came (RFC 3326).
     SessionEnded { recording: RecordingId, session: RsId, cause: EndCause, reason: Option<String> },
     /// The recording ended; what was kept awaits the archive.
@@ -361,37 +376,6 @@ pub struct MediaObject {
     pub sealed_bytes: u64,
     /// SHA-256 of the sealed object, lower-case hex: what `verify` compares without any key.
     pub sealed_sha256: String,
-}
-
-/// Somebody asked or did something.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub actor: Actor,
-    /// What: `search`, `play`, `pause`, `login`, ...
-    pub action: String,
-    /// The recording it was about, if one.
-    pub recording: Option<RecordingId>,
-    /// Query, byte range, name of the thing changed.
-    pub detail: Option<Personal<String>>,
-    /// Source address.
-    pub source: Option<String>,
-    /// Allowed or not.
-    pub result: AuditResult,
-}
-
-/// How an audited request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuditResult {
-    /// It was carried out.
-    Allowed,
-    /// The actor has not the right.
-    Denied,
-    /// It could not be carried out.
-    Failed,
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! by a shell; a *report* tells the core what a shell saw; a *receipt* proves what the disk holds.
 
 mod assurance;
+mod audit;
 mod command;
+mod contributor;
 mod cti;
 mod fact;
 mod gap;
@@ -19,11 +21,13 @@ pub use assurance::{
     CallDirection, CallSeen, Cdr, CdrBatch, CdrImported, DayReported, Expectation, IncidentCause, IncidentNote,
     UnrecordedCall,
 };
+pub use audit::{Audit, AuditResult};
 pub use command::{Actor, CallCommand, CallControl, Command, CommandError, CommandKind, Role};
+pub use contributor::Contributor;
 pub use cti::{CallTold, HistoryLine};
 pub use fact::{
-    Audit, AuditResult, Confidence, EndCause, Fact, MediaObject, Party, RecordingOpened, Refused, ToldSession,
-    ToldTimes, TrackClosed, TrackOpened, TrackTimes,
+    Confidence, EndCause, Fact, MediaObject, Party, RecordingOpened, Refused, ToldSession, ToldTimes, TrackClosed,
+    TrackOpened, TrackTimes,
 };
 pub use gap::{Gap, GapCause, TrackCounters};
 pub use id::{RecordingId, RsId, TrackId, TrackNo};

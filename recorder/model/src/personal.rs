@@ -23,6 +23,13 @@ impl<T> Personal<T> {
     }
 }
 
+impl Personal<String> {
+    /// The text itself where somebody said one: for the same places as [`Personal::reveal`].
+    pub fn said(text: &Option<Self>) -> Option<&str> {
+        text.as_ref().map(|text| text.reveal().as_str())
+    }
+}
+
 impl<T> From<T> for Personal<T> {
     fn from(value: T) -> Self {
         Self(value)

@@ -8,17 +8,22 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use model::{CallTold, Fact, HistoryLine, Personal, RecordingId, Timestamp};
+use model::{Actor, CallTold, Fact, HistoryLine, Personal, RecordingId, SmallMap, Timestamp};
 use signaling_core::{
     event::Offered,
     tlib::event::{CallEvent, CallIds, CallKind, CtiEvent},
 };
 
+use self::calls::{Call, Place, Telling};
 pub(crate) use self::calls::{CallNo, Calls};
 use crate::{
+    Config,
     core::{Core, Step},
     limits,
 };
+
+/// The key of a ConnID.
+const CONN_ID: &str = "conn_id";
 
 impl Core {
     pub(crate) fn cti(&mut self, event: CtiEvent, step: &mut Step<'_>) {
@@ -32,15 +37,19 @@ impl Core {
             }
             CtiEvent::Agent { dn, agent: None, .. } => drop(self.calls.agents.remove(&dn)),
             CtiEvent::LinkUp { link } => {
-                step.out.facts.push(Fact::CtiLinkChanged { source: source(link), is_up: true, reason: None });
+                step.out.facts.push(Fact::CtiLinkChanged {
+                    source: self.config.source(link),
+                    is_up: true,
+                    reason: None,
+                });
             }
             CtiEvent::LinkDown { link, reason } => {
                 let reason = Some(reason);
-                step.out.facts.push(Fact::CtiLinkChanged { source: source(link), is_up: false, reason });
+                step.out.facts.push(Fact::CtiLinkChanged { source: self.config.source(link), is_up: false, reason });
             }
             CtiEvent::EventsMissed { link, expected, got } => {
                 let reason = Some(format!("events {expected} to {} are missing", got.saturating_sub(1)));
-                step.out.facts.push(Fact::CtiLinkChanged { source: source(link), is_up: true, reason });
+                step.out.facts.push(Fact::CtiLinkChanged { source: self.config.source(link), is_up: true, reason });
             }
             // Accepted is not recording: only SIP and RTP say that. The shell counts the answers.
             CtiEvent::Answered { .. } => {}
@@ -58,7 +67,8 @@ impl Core {
                 call.about.insert(name, value);
             }
         }
-        let changed = call.learn(event.user_data.unwrap_or_default());
+        let telling = Telling { at: event.at_ns.map_or(step.now, Timestamp::from_nanos), link: event.link };
+        let changed = call.learn(event.user_data.unwrap_or_default(), telling);
         let told = line.filter(|line| call.tell(line.clone()));
         let has_ended = call.has_ended(event.kind);
         let raw = event.raw_user_data.filter(|_| !changed.is_empty());
@@ -67,7 +77,8 @@ impl Core {
             self.rule_again(no, recording, step);
             self.tell_identity(no, recording, step);
             if !changed.is_empty() {
-                step.out.facts.push(attached(recording, &changed, raw.clone()));
+                let source = self.config.source(telling.link);
+                step.out.facts.push(attached(recording, &changed, raw.clone(), (telling.at, source)));
             }
             if let Some(line) = &told {
                 step.out.facts.push(Fact::CallTold(Box::new(CallTold { recording, line: line.clone() })));
@@ -101,18 +112,19 @@ impl Core {
         self.tell_identity(no, recording, step);
         self.rule_again(no, recording, step);
         let Some(call) = self.calls.get(no) else { return };
-        if !call.user_data.is_empty() {
-            step.out.facts.push(attached(recording, &call.user_data, None));
+        for (telling, data) in call.data_by_telling() {
+            let source = self.config.source(telling.link);
+            step.out.facts.push(attached(recording, &data, None, (telling.at, source)));
         }
         for line in &call.history {
             step.out.facts.push(Fact::CallTold(Box::new(CallTold { recording, line: line.clone() })));
         }
         let (is_paused, is_wanted) = (call.is_paused, call.is_wanted);
         if is_paused {
-            self.pause_as(recording, steer::cti_actor(None), None, step);
+            self.pause_as(recording, self.config.cti_actor(None), None, step);
         }
         if is_wanted {
-            self.keep_as_asked(recording, steer::cti_actor(None), step);
+            self.keep_as_asked(recording, self.config.cti_actor(None), step);
         }
     }
 
@@ -122,9 +134,9 @@ impl Core {
         let mut keys: BTreeMap<String, String> =
             call.about.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         keys.extend(call.call_uuid().map(|uuid| ("call_uuid".to_owned(), uuid)));
-        keys.extend(call.conn_id().map(|conn| ("conn_id".to_owned(), conn)));
         keys.extend(call.interaction.clone().map(|id| ("interaction".to_owned(), id)));
-        let told = call.told.entry(recording).or_default();
+        keys.extend(conn_ids(call, recording));
+        let told = call.told.or_default(recording);
         keys.retain(|name, value| told.get(name) != Some(value));
         if keys.is_empty() {
             return;
@@ -139,14 +151,20 @@ impl Core {
         let Some(previous) = &event.ids.previous_conn_id else { return };
         let ids = CallIds { conn_id: Some(previous.clone()), ..CallIds::default() };
         let Some(other) = self.calls.find_or_make(&ids, step.now).filter(|other| *other != no) else { return };
-        let interaction = self.calls.get(no).and_then(|call| call.interaction.clone());
-        let Some(call) = self.calls.get_mut(other) else { return };
-        if call.interaction == interaction {
-            return;
+        let Some(call) = self.calls.get_mut(no) else { return };
+        if call.went_in.len() < limits::RECORDINGS_PER_CALL {
+            call.went_in.insert(other);
         }
-        call.interaction = interaction;
-        for recording in call.recordings.clone() {
-            self.tell_identity(other, recording, step);
+        let interaction = call.interaction.clone();
+        // What had gone into the other call before comes along.
+        let mut open = vec![other];
+        while let Some(at) = open.pop() {
+            let Some(call) = self.calls.get_mut(at).filter(|call| call.interaction != interaction) else { continue };
+            call.interaction.clone_from(&interaction);
+            open.extend(call.went_in.iter().copied());
+            for recording in call.recordings.clone() {
+                self.tell_identity(at, recording, step);
+            }
         }
     }
 
@@ -162,7 +180,7 @@ impl Core {
             third: personal(&event.third_party_dn),
             agent: personal(&event.agent.clone().or(agent)),
             role: event.this_role.clone(),
-            source: source(event.link),
+            source: self.config.source(event.link),
         })
     }
 }
@@ -180,22 +198,47 @@ pub(crate) fn ids_of(offered: &Offered) -> CallIds {
 }
 
 /// Where requests about the call can go: to the link that told it, in the name of a DN that is on it.
-fn note_place(at: &mut BTreeMap<String, u16>, event: &CallEvent) {
+fn note_place(at: &mut SmallMap<String, Place>, event: &CallEvent) {
     let Some(dn) = &event.this_dn else { return };
     if matches!(event.kind, CallKind::Released | CallKind::Abandoned) {
         at.remove(dn);
     } else if at.len() < limits::DNS_PER_CALL {
-        at.insert(dn.clone(), event.link);
+        at.insert(dn.clone(), Place { link: event.link, conn_id: event.ids.conn_id.clone() });
     }
 }
 
-fn attached(recording: RecordingId, data: &BTreeMap<String, String>, raw: Option<String>) -> Fact {
-    let data = data.iter().map(|(key, value)| (key.clone(), Personal::new(value.clone()))).collect();
-    Fact::UserDataAttached { recording, data, raw: raw.map(Personal::new) }
+/// The ConnIDs of a call that the recording was not told yet: the first it hears of is `conn_id`, further ones, as a call
+/// gets them on its way, are `conn_id#2` and so on.
+fn conn_ids(call: &Call, recording: RecordingId) -> Vec<(String, String)> {
+    let none = SmallMap::new();
+    let told = call.told.get(&recording).unwrap_or(&none);
+    let of_it = told.iter().filter(|(name, _)| name.starts_with(CONN_ID)).map(|(_, id)| id);
+    let known: Vec<&String> = of_it.collect();
+    let new = call.conn_ids.iter().filter(|id| !known.iter().any(|known| known.eq_ignore_ascii_case(id)));
+    let name = |number: usize| if number == 1 { CONN_ID.to_owned() } else { format!("{CONN_ID}#{number}") };
+    new.enumerate().map(|(at, id)| (name(known.len() + at + 1), id.clone())).collect()
 }
 
-fn source(link: u16) -> String {
-    format!("tlib:{link}")
+fn attached(
+    recording: RecordingId,
+    data: &BTreeMap<String, String>,
+    raw: Option<String>,
+    (at, source): (Timestamp, String),
+) -> Fact {
+    let data = data.iter().map(|(key, value)| (key.clone(), Personal::new(value.clone()))).collect();
+    Fact::UserDataAttached { recording, data, raw: raw.map(Personal::new), at: Some(at), source: Some(source) }
+}
+
+impl Config {
+    /// How facts call a link: by its name, which says of which kind it is.
+    pub(crate) fn source(&self, link: u16) -> String {
+        self.links.get(usize::from(link)).cloned().unwrap_or_else(|| format!("tlib:{link}"))
+    }
+
+    /// A CTI source that acts.
+    pub(crate) fn cti_actor(&self, link: Option<u16>) -> Actor {
+        Actor { id: link.map_or_else(|| "tlib".to_owned(), |link| self.source(link)), role: None }
+    }
 }
 
 const fn word(kind: CallKind) -> Option<&'static str> {

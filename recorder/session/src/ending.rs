@@ -147,9 +147,7 @@ impl Core {
         }
         match outcome {
             Ok(finished) => {
-                for (track, packets, lost, gaps) in finished.tracks {
-                    step.out.facts.push(Fact::TrackSurveyed { recording: id, track, packets, lost, gaps });
-                }
+                step.out.facts.extend(finished.tracks.into_iter().map(|track| track.fact(id)));
                 step.out.facts.push(Fact::RecordingArchived {
                     recording: id,
                     objects: finished.objects,

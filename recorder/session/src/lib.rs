@@ -28,8 +28,8 @@ mod times;
 use std::ops::RangeInclusive;
 
 use model::{
-    CallCommand, Command, CommandError, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId, Report,
-    Timestamp, TrackId, TrackNo,
+    CallCommand, Command, CommandError, Contributor, EndCause, Fact, Gap, MediaObject, Order, Receipt, RecordingId,
+    Report, Timestamp, TrackId, TrackNo,
 };
 use signaling_core::{
     event::Event,
@@ -61,6 +61,8 @@ pub struct Config {
     pub genesys_first_line_is_dn: bool,
     /// There are CTI sources: what is known of calls is kept for events that come late.
     pub has_cti: bool,
+    /// How facts call the CTI links, by their numbers: `tlib:0`, `gws:desk`.
+    pub links: Vec<String>,
     /// A pause by command that lasts so long ends by itself, in milliseconds; 0: never.
     pub auto_resume_ms: u64,
     /// What is recorded.
@@ -145,8 +147,31 @@ pub struct Finished {
     pub audio_from: Option<Timestamp>,
     /// What rendering noticed: `one_way`, `no_audio`, ...
     pub flags: Vec<String>,
-    /// Exact counts and loss gaps per track: `(track, packets, lost, gaps)`.
-    pub tracks: Vec<(TrackNo, u64, u64, Vec<Gap>)>,
+    /// What rendering found of each track.
+    pub tracks: Vec<SurveyedTrack>,
+}
+
+/// What rendering found of a track.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurveyedTrack {
+    /// Its number.
+    pub track: TrackNo,
+    /// Packets kept, exactly.
+    pub packets: u64,
+    /// Packets lost, exactly.
+    pub lost: u64,
+    /// The gaps that were not known before.
+    pub gaps: Vec<Gap>,
+    /// The sources that a mixer named in its packets.
+    pub contributors: Vec<Contributor>,
+}
+
+impl SurveyedTrack {
+    /// As a fact about the recording.
+    pub fn fact(self, recording: RecordingId) -> Fact {
+        let Self { track, packets, lost, gaps, contributors } = self;
+        Fact::TrackSurveyed { recording, track, packets, lost, gaps, contributors }
+    }
 }
 
 /// What follows: facts first, then orders, then replies.

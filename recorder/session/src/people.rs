@@ -15,6 +15,9 @@ use crate::{
     state::{Session, Slot},
 };
 
+/// The source of what the client of a recording says.
+const SIP: &str = "sip";
+
 impl Core {
     /// The first words of a session, after its tracks were written down.
     pub(crate) fn introduce(&mut self, id: RsId, offered: Offered, step: &mut Step<'_>) {
@@ -143,7 +146,8 @@ fn push_pairs(
         step.out.facts.push(Fact::CorrelationLearned { recording, keys: personal(keys).collect() });
     }
     if !data.is_empty() {
-        step.out.facts.push(Fact::UserDataAttached { recording, data: personal(data).collect(), raw: None });
+        let (data, at, source) = (personal(data).collect(), Some(step.now), Some(SIP.to_owned()));
+        step.out.facts.push(Fact::UserDataAttached { recording, data, raw: None, at, source });
     }
 }
 

@@ -37,6 +37,7 @@ fn config() -> Config {
         max_live: 4,
         genesys_first_line_is_dn: true,
         has_cti: true,
+        links: Vec::new(),
         auto_resume_ms: 0,
         long_pause_ms: 0,
         policy: crate::Policy::default(),

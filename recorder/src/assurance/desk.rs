@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::ports::{Assurance, AssuranceError, CallsAsked};
+use api::ports::{Assurance, AssuranceError, CallsAsked, SignedReport};
 use model::{Actor, Fact, IncidentNote};
 use session::Policy;
 use storage_core::{
@@ -19,6 +19,7 @@ use super::{
     import::{self, Read},
     keeper::{Shared, note},
     limits::{FILE_OCTETS, IMPORTS, READ_BACK},
+    reports::Reporter,
 };
 use crate::{life, session_thread::Mailbox};
 
@@ -28,6 +29,7 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 /// Questions and imports.
 pub(crate) struct AssuranceDesk {
     shared: Arc<Shared>,
+    reporter: Arc<Reporter>,
     mailbox: Mailbox,
     config: AssuranceConfig,
     policy: Arc<Policy>,
@@ -40,13 +42,13 @@ pub(crate) struct AssuranceDesk {
 
 impl AssuranceDesk {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        (shared, reporter): (Arc<Shared>, Arc<Reporter>),
         (mailbox, background): (Mailbox, Handle),
         config: AssuranceConfig,
         policy: Policy,
     ) -> Self {
         let (room, turn) = (Semaphore::new(IMPORTS), Mutex::new(()));
-        Self { shared, mailbox, config, policy: Arc::new(policy), room, turn, background }
+        Self { shared, reporter, mailbox, config, policy: Arc::new(policy), room, turn, background }
     }
 
     /// Something asked of the book, away from the threads of the runtime.
@@ -136,6 +138,20 @@ impl Assurance for AssuranceDesk {
                 verdict.is_none_or(|verdict| verdict == found) && is_of(call)
             })
         }))
+    }
+
+    fn report(&self, day: Day) -> BoxFuture<'_, Result<SignedReport, AssuranceError>> {
+        Box::pin(async move {
+            let reported = self.ask(move |shared| shared.book().reported(day).map(|(revision, _)| revision)).await?;
+            let Some(revision) = reported else {
+                return Err(AssuranceError::Unknown("there is no report of that day yet".into()));
+            };
+            let reporter = Arc::clone(&self.reporter);
+            // Opening and checking some megabytes must not take time from calls either.
+            let read = self.background.spawn(async move { reporter.read(day, revision).await });
+            let document = read.await.map_err(|_| AssuranceError::Unavailable("the question was interrupted"))??;
+            Ok(SignedReport { revision, document })
+        })
     }
 
     fn silent(&self) -> BoxFuture<'_, Result<Vec<SilentUser>, AssuranceError>> {

@@ -8,8 +8,7 @@
 //! NAME is a digest; nothing that a file says becomes a path.
 
 use std::{
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +17,8 @@ use crypto::digest::sha256_hex;
 use model::Actor;
 use serde::{Deserialize, Serialize};
 use storage_core::assurance::cdr::Imported;
+
+use crate::whole::whole;
 
 use super::{
     desk::AssuranceDesk,
@@ -113,13 +114,4 @@ fn opened(path: &Path) -> Result<(Head, Vec<u8>), String> {
     let end = octets.iter().take(HEAD_OCTETS as usize).position(|octet| *octet == b'\n').ok_or("it has no head")?;
     let head = serde_json::from_slice(&octets[..end]).map_err(|_| "its head cannot be read")?;
     Ok((head, octets.split_off(end + 1)))
-}
-
-/// Makes a file that is there whole or not at all.
-fn whole(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-    let draft = path.with_extension("draft");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    parts.iter().try_for_each(|part| file.write_all(part))?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)
 }

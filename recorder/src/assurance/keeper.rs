@@ -10,7 +10,7 @@ use std::{
 };
 
 use model::{Fact, Timestamp};
-use storage::LedgerReader;
+use storage::FactReader;
 use storage_core::assurance::{Book, Day, Outcome, Summary};
 use tokio::sync::oneshot;
 
@@ -89,8 +89,7 @@ pub(crate) async fn note(mailbox: &Mailbox, fact: Fact) -> Option<u64> {
 
 struct Keeper {
     shared: Arc<Shared>,
-    /// Away in a blocking task while it reads.
-    reader: Option<LedgerReader>,
+    reader: FactReader,
     mailbox: Mailbox,
     reporter: Arc<Reporter>,
     metrics: Metrics,
@@ -111,12 +110,14 @@ pub(crate) fn start(house: &House<'_>) -> Result<Arc<AssuranceDesk>, Fault> {
     let shared = Arc::new(Shared::new(Book::new(config.settings())));
     let policy = house.config.policy()?;
     let ways = (house.mailbox.clone(), house.background.clone());
-    let desk = Arc::new(AssuranceDesk::new(Arc::clone(&shared), ways, config.clone(), policy));
+    let reporter = Arc::new(Reporter::new(&custodian, Arc::clone(&house.archive), &house.config.node));
+    let known = (Arc::clone(&shared), Arc::clone(&reporter));
+    let desk = Arc::new(AssuranceDesk::new(known, ways, config.clone(), policy));
     let keeper = Keeper {
         shared,
-        reader: Some(LedgerReader::open(&house.config.data_dir)),
+        reader: FactReader::open(&house.config.data_dir),
         mailbox: house.mailbox.clone(),
-        reporter: Arc::new(Reporter::new(&custodian, Arc::clone(&house.archive), &house.config.node)),
+        reporter,
         metrics,
         report_after_ms: config.report_after_s * 1_000,
         judged_at: 0,
@@ -164,22 +165,14 @@ impl Keeper {
 
     /// Takes one step of facts in; how many.
     async fn follow(&mut self) -> std::io::Result<usize> {
-        let mut reader = self.reader.take().ok_or_else(|| std::io::Error::other("its reader was lost"))?;
         let shared = Arc::clone(&self.shared);
-        let work = move || {
-            let from = shared.followed() + 1;
-            let read = reader.read_from(from, STEP);
-            let durable = reader.durable().unwrap_or(from - 1);
-            if let Ok(facts) = &read {
-                shared.take_in(facts);
-            }
-            let lag = durable.saturating_sub(shared.followed());
-            (reader, read.map(|facts| facts.len()), lag)
-        };
-        let (reader, read, lag) = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?;
-        self.reader = Some(reader);
+        let taken = self.reader.read((self.shared.followed(), STEP), move |batch| {
+            shared.take_in(&batch.facts);
+            (batch.facts.len(), batch.durable.saturating_sub(shared.followed()))
+        });
+        let (taken, lag) = taken.await?;
         self.metrics.book(&self.shared.book().stats(), lag);
-        read
+        Ok(taken)
     }
 
     async fn judge(&mut self) {

@@ -20,4 +20,4 @@ mod reports;
 pub(crate) use commands::{AssuranceCommand, CdrCommand, run, run_cdr};
 pub(crate) use config::AssuranceConfig;
 pub(crate) use desk::AssuranceDesk;
-pub(crate) use keeper::start;
+pub(crate) use keeper::{note, start};

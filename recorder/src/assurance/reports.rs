@@ -5,6 +5,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use api::ports::AssuranceError;
 use crypto::{
     digest::sha256_hex,
     seal::{DataKey, ObjectOpener, ObjectSealer, SEALED_HEADER_LEN},
@@ -17,7 +18,9 @@ use storage_core::{
     ports::{Archive, ArchiveError, ObjectSource},
 };
 
-/// Signs, seals and puts away.
+use super::limits::REPORT_OCTETS;
+
+/// Signs, seals and puts away, and reads back what was put away.
 pub(crate) struct Reporter {
     signer: Signer,
     key: DataKey,
@@ -75,6 +78,31 @@ impl Reporter {
     }
 }
 
+impl Reporter {
+    /// The signed document of that revision, opened and checked against the key of this node.
+    ///
+    /// # Errors
+    /// The archive is away, or what it holds is not what was signed.
+    pub(crate) async fn read(&self, day: Day, revision: u32) -> Result<Vec<u8>, AssuranceError> {
+        let name = Report::object(day, revision);
+        let damaged = |cause: &dyn std::fmt::Display| AssuranceError::Damaged(format!("{name}: {cause}"));
+        let sealed = match self.archive.read(&name, 0..REPORT_OCTETS).await {
+            Ok(sealed) => sealed,
+            Err(ArchiveError::Missing(_)) => return Err(damaged(&"it is gone from the archive")),
+            Err(error) => {
+                tracing::warn!(%day, %error, "assurance: the report cannot be read");
+                return Err(AssuranceError::Unavailable("the archive is not available"));
+            }
+        };
+        let document = unsealed(&self.key, &name, &sealed).map_err(|error| damaged(&error))?;
+        match verify(&document, &self.signer.public_hex()) {
+            Ok(told) if told == day.to_string() => Ok(document),
+            Ok(told) => Err(damaged(&format!("it is of {told}"))),
+            Err(fault) => Err(damaged(&fault)),
+        }
+    }
+}
+
 fn sealing_key(custodian: &FileCustodian) -> DataKey {
     DataKey::from_entropy(custodian.derive("assurance"))
 }
@@ -92,8 +120,11 @@ pub(crate) fn open(custodian: &FileCustodian, object: &str, octets: Vec<u8>) -> 
     if octets.first().is_some_and(|octet| *octet == b'{') {
         return Ok(octets);
     }
-    let key = sealing_key(custodian).object_key(&NO_RECORDING, object);
-    let opener = ObjectOpener::new(key, &octets).map_err(|error| error.to_string())?;
+    unsealed(&sealing_key(custodian), object, &octets)
+}
+
+fn unsealed(key: &DataKey, object: &str, octets: &[u8]) -> Result<Vec<u8>, String> {
+    let opener = ObjectOpener::new(key.object_key(&NO_RECORDING, object), octets).map_err(|error| error.to_string())?;
     let sealed = octets.get(SEALED_HEADER_LEN..).unwrap_or_default();
     opener.open(SEALED_HEADER_LEN as u64, sealed, octets.len() as u64).map_err(|error| error.to_string())
 }

@@ -11,7 +11,7 @@ use media::{
     wav,
 };
 use model::{CodecKind, Gap, GapCause, RecordingId, TrackNo};
-use session::Finished;
+use session::{Finished, SurveyedTrack};
 use storage::{Spool, SpoolError, SpoolReader};
 use storage_core::{manifest::Manifest, names, view::RecordingView};
 
@@ -76,9 +76,8 @@ pub(crate) fn stage(view: RecordingView, spool: &Spool, key: &DataKey, folder: P
 /// The view with what the survey found: what the facts that follow will say.
 fn said(view: &RecordingView, finished: &Finished) -> RecordingView {
     let mut folded = Some(view.clone());
-    for (track, packets, lost, gaps) in finished.tracks.clone() {
-        let fact = model::Fact::TrackSurveyed { recording: view.id, track, packets, lost, gaps };
-        storage_core::fold::apply(&mut folded, &fact);
+    for track in finished.tracks.clone() {
+        storage_core::fold::apply(&mut folded, &track.fact(view.id));
     }
     let fact = model::Fact::RecordingArchived {
         recording: view.id,
@@ -139,8 +138,12 @@ fn summary(view: &RecordingView, plan: &Plan, objects: &[StagedObject]) -> Finis
         tracks: plan
             .tracks
             .iter()
-            .map(|track| {
-                (TrackNo(track.no), track.counters.received, track.counters.lost, found(track.no, &track.gaps))
+            .map(|track| SurveyedTrack {
+                track: TrackNo(track.no),
+                packets: track.counters.received,
+                lost: track.counters.lost,
+                gaps: found(track.no, &track.gaps),
+                contributors: track.contributors.clone(),
             })
             .collect(),
     }

@@ -38,6 +38,8 @@ const REQUESTS: usize = 256;
 pub(crate) struct Links {
     tlib: tlib::Links,
     gws: gws::Links,
+    /// By their numbers, as facts call them.
+    names: Arc<[String]>,
 }
 
 impl Links {
@@ -54,6 +56,11 @@ pub(crate) fn check(config: &Config) -> Result<(), Fault> {
     certificates(&config.tlib)?;
     config.gws.check().map_err(|error| Fault::Usage(error.to_string()))?;
     authorities(&config.gws).map(drop)
+}
+
+/// How facts call the links, by their numbers.
+pub(crate) fn names(config: &Config) -> Vec<String> {
+    [config.tlib.names(), config.gws.names()].concat()
 }
 
 /// Starts the links, and the relay to the session core.
@@ -77,7 +84,7 @@ pub(crate) async fn start(config: &Config, registry: &Registry, mailbox: &Mailbo
     };
     let gws = gws::Links::start(parts).map_err(fault)?;
     tokio::spawn(relay(told, mailbox.clone(), join_time(registry)?));
-    Ok(Links { tlib, gws })
+    Ok(Links { tlib, gws, names: names(config).into() })
 }
 
 /// One batch at a time: however fast events come, the session core has calls in between.
@@ -120,6 +127,7 @@ fn join_time(registry: &Registry) -> Result<Histogram, Fault> {
 pub(crate) struct Requests {
     tlib: tlib::Asker,
     gws: gws::Asker,
+    names: Arc<[String]>,
     runtime: Handle,
     permits: Arc<Semaphore>,
 }
@@ -127,22 +135,23 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(links: &Links, runtime: Handle) -> Self {
         let permits = Arc::new(Semaphore::new(REQUESTS));
-        Self { tlib: links.tlib.asker(), gws: links.gws.asker(), runtime, permits }
+        Self { tlib: links.tlib.asker(), gws: links.gws.asker(), names: Arc::clone(&links.names), runtime, permits }
     }
 
     /// Asks, and does not wait: what comes of it is told by the link.
     pub(crate) fn ask(&self, ask: AskRecording) {
         let Some(what) = RecordControl::by_number(ask.message) else { return };
+        let (number, message) = (ask.link, ask.message);
+        let link = self.names.get(usize::from(number)).cloned().unwrap_or_default();
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            tracing::warn!(link = ask.link, message = ask.message, "cti request not made: too many wait");
+            tracing::warn!(link, message, "cti request not made: too many wait");
             return;
         };
         let (tlib, gws) = (self.tlib.clone(), self.gws.clone());
         self.runtime.spawn(async move {
-            let (link, message) = (ask.link, ask.message);
-            let sent = match gws.has(link) {
-                true => gws.request(link, what, ask.conn_id).await,
-                false => tlib.request(Some(link), what, request(ask)).await.map(|(_, reference)| reference),
+            let sent = match gws.has(number) {
+                true => gws.request(number, what, ask.conn_id).await,
+                false => tlib.request(Some(number), what, request(ask)).await.map(|(_, reference)| reference),
             };
             match sent {
                 Ok(reference) => tracing::info!(link, reference, message, "cti request sent"),

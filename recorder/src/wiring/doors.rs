@@ -62,6 +62,7 @@ pub(crate) fn session_config(config: &Config) -> session::Config {
         max_live: config.session.max_live,
         genesys_first_line_is_dn: config.session.genesys_first_line_is_dn,
         has_cti: config.tlib.is_on() || config.gws.is_on(),
+        links: super::cti::names(config),
         // Read once already, when the configuration was.
         policy: config.policy.read().unwrap_or_default(),
         auto_resume_ms: config.session.auto_resume_s.saturating_mul(1_000),

@@ -7,7 +7,7 @@ use custody::{FileCustodian, SystemEntropy};
 use model::{Entropy, Receipt};
 use prometheus::Registry;
 use session::Input;
-use storage::{Disk, KeyStore, Ledger, LedgerError, LedgerReader, Recovered, Spool};
+use storage::{Disk, FactReader, KeyStore, Ledger, LedgerError, Recovered, Spool};
 use storage_core::ports::{Archive, Catalog, ReceiptSink};
 
 use super::House;
@@ -95,7 +95,7 @@ pub(crate) fn catalog(config: &Config) -> Result<Arc<dyn Catalog>, Fault> {
 
 /// The follower takes the facts from the ledger to the catalog.
 pub(crate) fn follow(house: &House<'_>) {
-    let reader = LedgerReader::open(&house.config.data_dir);
+    let reader = FactReader::open(&house.config.data_dir);
     let follower = storage::Follower::new(reader, Arc::clone(&house.catalog), &house.registry);
     house.background.spawn(follower.run(Arc::clone(&house.committed)));
 }

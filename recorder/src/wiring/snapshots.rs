@@ -41,9 +41,12 @@ impl SnapshotTaker {
         if fact < self.next {
             return;
         }
-        let is_taken = self.taken.try_send((mark, views.all())).is_ok();
+        let views = views.all();
+        // To write what is unfinished costs about five facts a recording: many of them are written less often.
+        let between = Snapshots::FACTS_BETWEEN.max(5 * views.len() as u64).min(4 * Snapshots::FACTS_BETWEEN);
+        let is_taken = self.taken.try_send((mark, views)).is_ok();
         // When the one before is still being written, it is tried again a little later, not at every commit.
-        self.next = fact + if is_taken { Snapshots::FACTS_BETWEEN } else { Snapshots::FACTS_BETWEEN / 8 };
+        self.next = fact + if is_taken { between } else { Snapshots::FACTS_BETWEEN / 8 };
     }
 }
 

@@ -6,7 +6,7 @@ use signaling_core::{
     event::Transport,
     sdp::{
         Direction,
-        build::{Offer, OfferCodec, OfferKey, OfferLine},
+        build::{Offer, OfferCodec, OfferDtls, OfferKey, OfferLine},
     },
 };
 
@@ -99,6 +99,11 @@ impl LegOffer {
             line.direction = direction;
         }
         self.offer.version += 1;
+    }
+
+    /// Offers DTLS-SRTP on every line, before anything was sent.
+    pub fn shake_hands(&mut self, dtls: OfferDtls) {
+        self.offer.lines.iter_mut().for_each(|line| line.dtls = Some(dtls));
     }
 
     /// The key of a line, on an SRTP call.

@@ -65,7 +65,12 @@ impl Narrator {
     /// The INVITE that starts the session: offer and snapshot in one body.
     pub(crate) fn invite(&self, uri: String, offer: &LegOffer) -> Invite {
         let (content_type, body) = write::multipart(&offer.sdp(), &self.snapshot());
-        let headers = [("Require", "siprec"), ("MIME-Version", "1.0"), ("X-Genesys-CallUUID", &self.call_uuid)];
+        let headers = [
+            ("Require", "siprec"),
+            ("MIME-Version", "1.0"),
+            ("Content-Disposition", write::DISPOSITION),
+            ("X-Genesys-CallUUID", &self.call_uuid),
+        ];
         Invite {
             uri,
             is_siprec: true,
@@ -108,6 +113,21 @@ mod tests {
         assert_eq!(read.participants[0].aors, ["sip:7001@replicator.invalid"]);
         assert_eq!(read.participants[0].sends.as_deref(), Some(&[read.streams[0].id.clone()][..]));
         assert_eq!(read.streams[1].label.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn every_part_says_how_it_is_to_be_handled_and_the_whole_does() {
+        let identity = Identity::new(&Chosen::default(), [4; 32], OffsetDateTime::UNIX_EPOCH);
+        let spec = CallSpec::new("127.0.0.1".parse().unwrap());
+        let offer = LegOffer::new(&spec, &[Port { side: Side::Left, port: 40_000 }], Ipv4Addr::LOCALHOST.into(), None);
+        let invite = Narrator::new(&identity).unwrap().invite("sip:srs@h".to_owned(), &offer.unwrap());
+        let required = |value: &str| value.ends_with(";handling=required");
+        let whole = invite.headers.iter().find(|(name, _)| name == "Content-Disposition").map(|(_, value)| value);
+        assert!(whole.is_some_and(|value| required(value)), "{:?}", invite.headers);
+        let body = String::from_utf8(invite.body).unwrap();
+        let parts: Vec<&str> = body.lines().filter_map(|line| line.strip_prefix("Content-Disposition: ")).collect();
+        assert_eq!(parts.len(), body.matches("Content-Type: ").count());
+        assert!(parts.len() == 2 && parts.iter().all(|value| required(value)), "{parts:?}");
     }
 
     #[test]

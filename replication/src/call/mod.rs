@@ -98,6 +98,7 @@ impl Call {
             let session = Established::place(&self.spec, &self.identity, connection, &self.media, &sides).await?;
             self.problems.extend(session.problems.iter().cloned());
             self.legs.push(Leg { session, gate: watch::Sender::new(Gate::Open), streams: Vec::new() });
+            self.legs[index].session.shake_hands(&self.media).await?;
             if has_gap {
                 self.start_streams(index)?;
             }

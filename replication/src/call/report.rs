@@ -41,7 +41,9 @@ pub struct LineReport {
     pub label: Option<String>,
     /// The recorder answered with a port.
     pub accepted: bool,
-    /// Our SSRC.
+    /// Our role in the handshakes of a DTLS-SRTP line, `client` or `server`.
+    pub dtls: Option<&'static str>,
+    /// Our SSRC at the beginning.
     pub ssrc: u32,
     /// Sequence number of the first packet.
     pub first_sequence: u16,

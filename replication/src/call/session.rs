@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crypto::srtp::Inbound;
+use crypto::{dtls::Engine, srtp::Inbound};
 use signaling_core::{
     negotiate::{self, AnsweredLine},
-    sdp::{Direction, SessionDescription},
+    sdp::{Direction, SessionDescription, build::OfferDtls},
 };
-use tokio::sync::watch;
+use tokio::{net::UdpSocket, sync::watch};
 
 use super::{
     legs::{self, LegOffer, Port, Side},
@@ -20,6 +20,7 @@ use crate::{
     error::CallError,
     identity::Identity,
     stream::{
+        dtls::{self, Handshake},
         line::Line,
         packets::{Beginning, Packetiser},
         ports::{self, PortPair},
@@ -39,6 +40,8 @@ pub(crate) struct Media {
     pub(crate) said: [watch::Sender<Said>; 2],
     /// Our address in the offers.
     pub(crate) address: IpAddr,
+    /// Our certificate, on a DTLS-SRTP call.
+    engine: Option<Engine>,
     remote: IpAddr,
     cname: String,
 }
@@ -52,7 +55,8 @@ impl Media {
             None => ports::local_address(remote)?,
         };
         let name: String = world::entropy::<6>()?.iter().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Self { tapes, said: Default::default(), address, remote: remote.ip(), cname: format!("{name}@replicator") })
+        let (engine, cname) = (spec.dtls.map(|_| dtls::engine()).transpose()?, format!("{name}@replicator"));
+        Ok(Self { tapes, said: Default::default(), address, engine, remote: remote.ip(), cname })
     }
 }
 
@@ -78,6 +82,15 @@ struct Answered {
     ports: Option<PortPair>,
     local_port: u16,
     beginning: Beginning,
+    shaken: Option<Shaken>,
+}
+
+/// What came of the handshakes of a DTLS-SRTP line. Holds keys: no `Debug`.
+struct Shaken {
+    protectors: [Protector; 2],
+    /// Of the recorder's RTCP.
+    inbound: Inbound,
+    handshakes: [Handshake; 2],
 }
 
 /// A stream ready to run, and the sockets it runs on.
@@ -95,7 +108,10 @@ impl Established {
         let pairs = sides.iter().map(|_| PortPair::open(media.address)).collect::<Result<Vec<_>, _>>()?;
         let ports: Vec<Port> =
             sides.iter().zip(&pairs).map(|(side, pair)| Port { side: *side, port: pair.port }).collect();
-        let offer = LegOffer::new(spec, &ports, media.address, None)?;
+        let mut offer = LegOffer::new(spec, &ports, media.address, None)?;
+        if let Some((engine, setup)) = media.engine.as_ref().zip(spec.dtls) {
+            offer.shake_hands(OfferDtls { own: engine.fingerprint(), setup });
+        }
         let narrator = Narrator::new(identity)?;
         let began = world::now();
         let accepted = connection.invite(invite(spec, identity, &offer, &narrator)).await?;
@@ -132,9 +148,20 @@ impl Established {
         } else if answer.label.is_some() && answer.label != label {
             self.problems.push(format!("{} line: answered with another label; bound by position", side.name()));
         }
-        let mut beginning = Beginning::new(world::entropy()?);
+        let taken: Vec<u32> = self.lines.iter().map(|line| line.beginning.ssrc).collect();
+        let mut beginning = Beginning::new(world::entropy()?).unlike(&taken);
         beginning.sequence = spec.first_sequence.unwrap_or(beginning.sequence);
-        self.lines.push(Answered { side, label, local_port: pair.port, ports: Some(pair), answer, beginning });
+        let (local_port, ports) = (pair.port, Some(pair));
+        self.lines.push(Answered { side, label, local_port, ports, answer, beginning, shaken: None });
+        Ok(())
+    }
+
+    /// The handshakes of a DTLS-SRTP call, line by line; there is nothing to do on any other.
+    pub(crate) async fn shake_hands(&mut self, media: &Media) -> Result<(), CallError> {
+        let Some(engine) = &media.engine else { return Ok(()) };
+        for line in self.lines.iter_mut().filter(|line| line.answer.accepted) {
+            line.shake_hands(engine, media.remote).await?;
+        }
         Ok(())
     }
 
@@ -156,13 +183,13 @@ impl Established {
     }
 
     /// Re-INVITE with the current offer.
-    pub(crate) async fn refresh(&self) -> Result<(), CallError> {
+    pub(crate) async fn refresh(&mut self) -> Result<(), CallError> {
         let answer = self.dialog.reinvite(self.offer.sdp()).await?;
         read_answer(&self.offer, &answer).map(drop)
     }
 
     /// UPDATE: a metadata snapshot alone (RFC 7866 9.1), or for Genesys the current offer.
-    pub(crate) async fn update(&self, spec: &CallSpec) -> Result<(), CallError> {
+    pub(crate) async fn update(&mut self, spec: &CallSpec) -> Result<(), CallError> {
         match spec.profile {
             Profile::Rfc7866 => self.dialog.tell(self.narrator.snapshot()).await,
             Profile::GenesysMsr => {
@@ -221,13 +248,27 @@ pub(crate) fn remote(answer: &AnsweredLine, fallback: IpAddr) -> (SocketAddr, So
 }
 
 impl Answered {
-    fn stream(&self, spec: &CallSpec, media: &Media, key: Option<&[u8]>) -> Result<Line, CallError> {
+    async fn shake_hands(&mut self, engine: &Engine, fallback: IpAddr) -> Result<(), CallError> {
+        let failed = |cause: std::io::Error| CallError::Media(cause.to_string());
+        let (Some(ports), Some(agreed)) = (&self.ports, &self.answer.dtls) else { return Ok(()) };
+        let socket = |socket: &std::net::UdpSocket| socket.try_clone().and_then(UdpSocket::from_std).map_err(failed);
+        let sockets = [socket(&ports.rtp)?, socket(&ports.rtcp)?];
+        let (rtp, rtcp) = remote(&self.answer, fallback);
+        let mut handshakes = [Handshake::new(engine, agreed, rtp)?, Handshake::new(engine, agreed, rtcp)?];
+        let [of_rtp, of_rtcp] = &mut handshakes;
+        let (rtp, rtcp) = tokio::try_join!(of_rtp.keys(&sockets[0]), of_rtcp.keys(&sockets[1]))?;
+        let protectors = [dtls::protector(&rtp)?, dtls::protector(&rtcp)?];
+        self.shaken = Some(Shaken { protectors, inbound: dtls::inbound(&rtcp)?, handshakes });
+        Ok(())
+    }
+
+    fn stream(&mut self, spec: &CallSpec, media: &Media, key: Option<&[u8]>) -> Result<Line, CallError> {
         let (remote, remote_rtcp) = remote(&self.answer, media.remote);
         let samples = spec.ptime_ms * OCTETS_PER_MS as u32;
         let digits = spec.dtmf.as_ref().filter(|_| self.side == Side::Left).and_then(|(at, digits)| {
             Digits::new(digits, at.as_nanos().div_ceil(spec.ptime().as_nanos()) as u64, spec.ptime())
         });
-        Ok(Line {
+        let mut line = Line {
             packetiser: Packetiser::new(self.beginning, spec.law.payload_type(), samples),
             tape: media.tapes[self.side.index()].clone(),
             digits,
@@ -235,9 +276,16 @@ impl Answered {
             remote,
             remote_rtcp,
             protector: spec.srtp.zip(key).map(|(suite, key)| Protector::new(suite, key)).transpose()?,
+            rtcp_protector: None,
+            handshakes: [None, None],
             inbound: self.inbound(spec)?,
             cname: media.cname.clone(),
-        })
+        };
+        if let Some(Shaken { protectors: [rtp, rtcp], inbound, handshakes }) = self.shaken.take() {
+            (line.protector, line.rtcp_protector, line.inbound) = (Some(rtp), Some(rtcp), Some(inbound));
+            line.handshakes = handshakes.map(Some);
+        }
+        Ok(line)
     }
 
     fn inbound(&self, spec: &CallSpec) -> Result<Option<Inbound>, CallError> {
@@ -255,6 +303,7 @@ impl Answered {
             side: self.side.name(),
             label: self.label.clone(),
             accepted: self.answer.accepted,
+            dtls: self.answer.dtls.as_ref().map(|agreed| if agreed.is_client { "client" } else { "server" }),
             ssrc: self.beginning.ssrc,
             first_sequence: self.beginning.sequence,
             first_timestamp: self.beginning.timestamp,

@@ -70,6 +70,9 @@ impl Connection {
         };
         let handle =
             ClientHandle::connect_patiently(target, tls_config(spec)?, PRODUCT, PATIENCE).await.map_err(failed)?;
+        if spec.srtp.is_some() && spec.transport != Transport::Tls {
+            tracing::warn!("SRTP keys leave in the clear: who reads the signaling hears the call (RFC 4568 8.3)");
+        }
         let scheme = if spec.transport == Transport::Tls { "sips" } else { "sip" };
         let user = match spec.profile {
             Profile::Rfc7866 => "srs",
@@ -125,7 +128,7 @@ impl Dialog {
     pub(crate) async fn tell(&self, metadata: String) -> Result<(), CallError> {
         let body = Body {
             content_type: "application/rs-metadata+xml".to_owned(),
-            disposition: Some("recording-session".to_owned()),
+            disposition: Some("recording-session;handling=required".to_owned()),
             content: metadata.into_bytes(),
         };
         let headers = Headers::new().with("Require", "siprec");

@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use crypto::srtp::Suite;
-use signaling_core::event::Transport;
+use signaling_core::{event::Transport, sdp::dtls::Setup};
 
 use crate::{error::CallError, identity::Chosen, limits, stream::schedule::Digits};
 
@@ -164,6 +164,8 @@ pub struct CallSpec {
     pub trust: Option<Trust>,
     /// SDES suite of every line; plain RTP when absent.
     pub srtp: Option<Suite>,
+    /// DTLS-SRTP on every line, and who begins the handshakes; `srtp` must be absent.
+    pub dtls: Option<Setup>,
     /// How long sound is sent.
     pub duration: Duration,
     /// Caller side.
@@ -206,6 +208,7 @@ impl CallSpec {
             transport: Transport::Udp,
             trust: None,
             srtp: None,
+            dtls: None,
             duration: Duration::from_secs(5),
             left: Audio::Speech { seed: 1 },
             right: Audio::Speech { seed: 2 },
@@ -232,6 +235,9 @@ impl CallSpec {
         }
         if self.transport == Transport::Tls && self.trust.is_none() {
             return wrong("transport: TLS needs --ca FILE, or --insecure to believe any certificate");
+        }
+        if self.dtls.is_some() && self.srtp.is_some() {
+            return wrong("srtp: one suite, or the handshake that chooses it");
         }
         if self.duration.is_zero() || self.duration > limits::CALL_DURATION {
             return wrong("duration: more than 0 and at most 24h");
@@ -297,6 +303,7 @@ mod tests {
         for (wrong, name) in [
             (CallSpec { layout: Layout::PerParty, ..spec() }, "layout"),
             (CallSpec { transport: Transport::Tls, ..spec() }, "transport"),
+            (CallSpec { srtp: Some(Suite::AeadAes128Gcm), dtls: Some(Setup::ActPass), ..spec() }, "srtp"),
             (CallSpec { duration: Duration::ZERO, ..spec() }, "duration"),
             (CallSpec { ptime_ms: 0, ..spec() }, "ptime"),
             (CallSpec { dtmf: Some((Duration::ZERO, "12x".to_owned())), ..spec() }, "dtmf"),

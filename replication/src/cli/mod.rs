@@ -7,6 +7,7 @@ pub mod resolve;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use signaling_core::sdp::dtls::Setup;
 use tracing_subscriber::EnvFilter;
 
 use self::options::Options;
@@ -106,7 +107,10 @@ async fn run(command: Command) -> Result<bool, CallError> {
         Command::Load(args) => {
             let LoadArgs { options, calls, rate, burst, shared_key, rtcp_mux, setup_only, connections } = *args;
             let options = resolve::with_config(options)?;
-            let call = resolve::call_spec(&options)?;
+            let mut call = resolve::call_spec(&options)?;
+            if options.setup.is_none() {
+                call.dtls = call.dtls.map(|_| Setup::Active);
+            }
             let spec = LoadSpec { call, calls, rate, burst, shared_key, rtcp_mux };
             let report = if setup_only { load::set_up(spec, connections).await? } else { load::run(spec).await? };
             print::load(&report, options.json);

@@ -44,9 +44,12 @@ pub struct Options {
     /// SIP transport [default: tls with --srtp, else udp]
     #[arg(long)]
     pub transport: Option<Transport>,
-    /// SRTP suite by its SDP name, e.g. AES_CM_128_HMAC_SHA1_80 [default: plain RTP]
+    /// SRTP suite by its SDP name, e.g. AES_CM_128_HMAC_SHA1_80; or dtls [default: plain RTP]
     #[arg(long, value_name = "SUITE")]
     pub srtp: Option<String>,
+    /// Who begins the handshakes of --srtp dtls: actpass, active, passive [default: actpass; of a load: active]
+    #[arg(long, value_name = "WHO")]
+    pub setup: Option<String>,
     /// Believe the server certificates of this PEM file
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub ca: Option<PathBuf>,
@@ -146,6 +149,7 @@ impl Options {
             layout: self.layout.or(file.layout),
             transport: self.transport.or(file.transport),
             srtp: self.srtp.or(file.srtp),
+            setup: self.setup.or(file.setup),
             insecure: self.insecure || (file.insecure && self.ca.is_none()),
             ca: if self.insecure { None } else { self.ca.or(file.ca) },
             duration: self.duration.or(file.duration),

@@ -82,6 +82,7 @@ mod tests {
             side: "left",
             label: Some("1".to_owned()),
             accepted: true,
+            dtls: None,
             ssrc: 0xab,
             first_sequence: 9,
             first_timestamp: 0,

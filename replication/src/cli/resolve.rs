@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use crypto::srtp::Suite;
-use signaling_core::event;
+use signaling_core::{event, sdp::dtls::Setup};
 
 use super::options::{Options, Transport};
 use crate::{
@@ -24,7 +24,8 @@ pub fn with_config(options: Options) -> Result<Options, CallError> {
 pub fn call_spec(options: &Options) -> Result<CallSpec, CallError> {
     let target = options.to.as_deref().ok_or_else(|| usage("no target: name the recorder, e.g. 127.0.0.1:5060"))?;
     let target = target.parse().map_err(|cause| usage(&format!("target: {cause}")))?;
-    let srtp = options.srtp.as_deref().map(suite).transpose()?;
+    let dtls = setup(options)?;
+    let srtp = options.srtp.as_deref().filter(|_| dtls.is_none()).map(suite).transpose()?;
     let profile = options.profile.unwrap_or(Profile::Rfc7866);
     let default_layout = if profile == Profile::GenesysMsr { Layout::PerParty } else { Layout::Single };
     let law = options.law.unwrap_or(Law::Pcmu);
@@ -32,9 +33,10 @@ pub fn call_spec(options: &Options) -> Result<CallSpec, CallError> {
     let spec = CallSpec {
         profile,
         layout: options.layout.unwrap_or(default_layout),
-        transport: transport(options.transport, srtp),
+        transport: transport(options.transport, srtp.is_some() || dtls.is_some()),
         trust: trust(options)?,
         srtp,
+        dtls,
         duration: options.duration.map_or_else(|| natural_duration(&[&left, &right], law), Ok)?,
         left,
         right,
@@ -61,19 +63,32 @@ fn read_config(path: &Path) -> Result<Options, CallError> {
     toml::from_str(&text).map_err(|cause| usage(&format!("{}: {}", path.display(), cause.to_string().trim_end())))
 }
 
+/// Who begins, where the keys come by DTLS.
+fn setup(options: &Options) -> Result<Option<Setup>, CallError> {
+    let is_dtls = options.srtp.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("dtls"));
+    match options.setup.as_deref() {
+        Some(_) if !is_dtls => Err(usage("setup: needs --srtp dtls")),
+        Some(word) => match Setup::by_word(word) {
+            Some(setup) => Ok(Some(setup)),
+            None => Err(usage(&format!("setup: `{word}` is none of actpass, active, passive"))),
+        },
+        None => Ok(is_dtls.then_some(Setup::ActPass)),
+    }
+}
+
 fn suite(name: &str) -> Result<Suite, CallError> {
     Suite::from_name(name).ok_or_else(|| {
         let known = Suite::ALL.map(Suite::name).join(", ");
-        usage(&format!("srtp: `{name}` is none of {known}"))
+        usage(&format!("srtp: `{name}` is none of {known}, dtls"))
     })
 }
 
-fn transport(named: Option<Transport>, srtp: Option<Suite>) -> event::Transport {
+fn transport(named: Option<Transport>, is_secure: bool) -> event::Transport {
     match named {
         Some(Transport::Udp) => event::Transport::Udp,
         Some(Transport::Tcp) => event::Transport::Tcp,
         Some(Transport::Tls) => event::Transport::Tls,
-        None if srtp.is_some() => event::Transport::Tls,
+        None if is_secure => event::Transport::Tls,
         None => event::Transport::Udp,
     }
 }
@@ -161,6 +176,14 @@ mod tests {
             (secure.transport, secure.port(), secure.srtp),
             (event::Transport::Tls, 5061, Some(Suite::AeadAes256Gcm))
         );
+        let dtls = Options { srtp: Some("DTLS".to_owned()), insecure: true, ..to("h") };
+        let by_handshake = call_spec(&dtls).unwrap();
+        assert_eq!(
+            (by_handshake.transport, by_handshake.srtp, by_handshake.dtls),
+            (event::Transport::Tls, None, Some(Setup::ActPass))
+        );
+        let passive = call_spec(&Options { setup: Some("passive".to_owned()), ..dtls }).unwrap();
+        assert_eq!(passive.dtls, Some(Setup::Passive));
         assert_eq!((secure.left, secure.right), (Audio::Speech { seed: 1 }, Audio::Speech { seed: 2 }));
     }
 
@@ -169,6 +192,12 @@ mod tests {
         assert!(said(&Options::default()).starts_with("no target"));
         assert!(said(&to("h:port")).starts_with("target: `h:port`"));
         assert!(said(&Options { srtp: Some("ROT13".to_owned()), ..to("h") }).starts_with("srtp: `ROT13`"));
+        let setup = |srtp: Option<&str>, word: &str| {
+            said(&Options { srtp: srtp.map(str::to_owned), setup: Some(word.to_owned()), insecure: true, ..to("h") })
+        };
+        assert!(setup(Some("dtls"), "both").starts_with("setup: `both`"));
+        assert!(setup(Some("AEAD_AES_256_GCM"), "active").starts_with("setup: needs --srtp dtls"));
+        assert!(setup(None, "active").starts_with("setup: needs --srtp dtls"));
         assert!(said(&Options { transport: Some(Transport::Tls), ..to("h") }).contains("--insecure"));
         assert!(said(&Options { pause_at: Some(Duration::ZERO), ..to("h") }).starts_with("pause-at"));
         assert!(said(&Options { dtmf: Some("1".to_owned()), ..to("h") }).starts_with("dtmf"));

@@ -11,6 +11,7 @@ mod tape;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use signaling_core::sdp::dtls::Setup;
 
 pub use self::{run::run, setup::set_up};
 use crate::{
@@ -51,6 +52,12 @@ impl LoadSpec {
             return wrong("burst: 1 to 32 packets");
         }
         let call = &self.call;
+        if call.dtls.is_some_and(|setup| setup != Setup::Active) {
+            return wrong("setup: the handshakes of a load are active: its calls share the ports that it offers");
+        }
+        if call.dtls.is_some() && self.shared_key {
+            return wrong("shared-key: a handshake gives each line a key of its own");
+        }
         let single = [
             ("pause-at", call.pause.is_some()),
             ("reinvite-at", call.reinvite_at.is_some()),
@@ -146,11 +153,15 @@ mod tests {
     fn what_makes_no_sense_is_named() {
         assert_eq!(spec().check(), Ok(()));
         let gap = CallSpec { leg_gap: Duration::from_secs(1), ..spec().call };
+        let dtls = |setup| CallSpec { dtls: Some(setup), ..spec().call };
+        assert_eq!(LoadSpec { call: dtls(Setup::Active), ..spec() }.check(), Ok(()));
         for (wrong, name) in [
             (LoadSpec { calls: 0, ..spec() }, "calls"),
             (LoadSpec { rate: f64::NAN, ..spec() }, "rate"),
             (LoadSpec { burst: 33, ..spec() }, "burst"),
             (LoadSpec { call: gap, ..spec() }, "leg-gap"),
+            (LoadSpec { call: dtls(Setup::ActPass), ..spec() }, "setup"),
+            (LoadSpec { call: dtls(Setup::Active), shared_key: true, ..spec() }, "shared-key"),
         ] {
             let said = wrong.check().unwrap_err().to_string();
             assert!(said.starts_with(name), "{said}");

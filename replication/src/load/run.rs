@@ -1,7 +1,7 @@
 //! The calls of a load: started at their rate, streamed by the sender thread, ended when their sound is over.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crypto::srtp::Outbound;
+use crypto::{dtls::Engine, srtp::Outbound};
+use signaling_core::{negotiate::AnsweredLine, sdp::build::OfferDtls};
 use tokio::{
+    net::UdpSocket,
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, sleep_until},
@@ -34,6 +36,7 @@ use crate::{
     identity::Identity,
     limits,
     stream::{
+        dtls::{self, Handshake},
         packets::{Beginning, Packetiser},
         ports::{self, PortPair},
         schedule::Schedule,
@@ -51,6 +54,8 @@ struct Common {
     tapes: [Arc<PacketTape>; 2],
     ssrcs: [u32; 2],
     shared: Option<[Vec<u8>; 2]>,
+    /// Our certificate, on a DTLS-SRTP load.
+    engine: Option<Engine>,
     streams: SyncSender<Stream>,
     pending: Semaphore,
     times: Arc<Mutex<Times>>,
@@ -90,8 +95,8 @@ pub async fn run(spec: LoadSpec) -> Result<LoadReport, CallError> {
         .map_err(|cause| CallError::Media(format!("sender thread: {cause}")))?;
     let pending = Semaphore::new(limits::LOAD_PENDING);
     let ssrcs = beginnings.map(|beginning| beginning.ssrc);
-    let times = Arc::default();
-    let common = Common { spec, connection, address, ports, tapes, ssrcs, shared, streams, pending, times };
+    let (times, engine) = (Arc::default(), spec.call.dtls.map(|_| dtls::engine()).transpose()?);
+    let common = Common { spec, connection, address, ports, tapes, ssrcs, shared, engine, streams, pending, times };
     let mut report = place_all(common).await;
     let totals = tokio::task::spawn_blocking(move || thread.join())
         .await
@@ -157,12 +162,26 @@ async fn one_call(common: Arc<Common>, number: usize) -> Result<(), CallError> {
     }
     // One turn of the wheel more than the sound lasts: the last burst has left by then.
     let turn = Duration::from_millis(u64::from(spec.ptime_ms * common.spec.burst));
-    let ended = wait_for_end(&dialogs, spec.duration + turn).await;
+    let ended = match wait_for_end(&dialogs, spec.duration + turn).await {
+        Ok(()) => wait_for_sound(&dialogs, &is_alive, turn).await,
+        ended => ended,
+    };
     is_alive.store(false, Ordering::Relaxed);
     for dialog in &dialogs {
         dialog.bye().await?;
     }
     ended
+}
+
+/// The sender may be late, on a machine that stood still: a call is over when its sound is, not in the middle of it. The
+/// sender lets go of a stream that has come to its end.
+async fn wait_for_sound(dialogs: &[Dialog], is_alive: &Arc<AtomicBool>, turn: Duration) -> Result<(), CallError> {
+    let mut left = limits::LOAD_LATE;
+    while Arc::strong_count(is_alive) > 1 && !left.is_zero() {
+        wait_for_end(dialogs, turn).await?;
+        left = left.saturating_sub(turn);
+    }
+    Ok(())
 }
 
 async fn wait_for_end(dialogs: &[Dialog], time: Duration) -> Result<(), CallError> {
@@ -191,10 +210,9 @@ async fn place(
 ) -> Result<Dialog, CallError> {
     let (identity, sides) = leg;
     let spec = &common.spec.call;
-    let pair = |side: Side| (2 * number + side.index()) % common.ports.len();
-    let ports: Vec<Port> = sides.iter().map(|side| Port { side: *side, port: common.ports[pair(*side)] }).collect();
-    let mut offer = LegOffer::new(spec, &ports, common.address, common.shared.as_ref())?;
-    offer.offer.lines.iter_mut().for_each(|line| line.rtcp_mux = common.spec.rtcp_mux);
+    let port = |side: &Side| Port { side: *side, port: common.ports[common.pair(number, *side)] };
+    let ports: Vec<Port> = sides.iter().map(port).collect();
+    let offer = common.offer(&ports)?;
     let narrator = Narrator::new(identity)?;
     let place = common.pending.acquire().await.map_err(|cause| CallError::Media(cause.to_string()))?;
     let began = world::now();
@@ -209,28 +227,74 @@ async fn place(
             return Err(cause);
         }
     };
-    for (line, (side, answer)) in sides.iter().zip(&answers).enumerate().filter(|(_, (_, answer))| answer.accepted) {
-        let (remote, remote_rtcp) = remote(answer, common.connection.remote().ip());
-        let personal = common.personal(offer.key(line))?;
-        let ssrc = match personal {
-            Some(_) => u32::from_be_bytes(world::entropy()?),
-            None => common.ssrcs[side.index()],
-        };
-        common.send(Stream {
-            tape: Arc::clone(&common.tapes[side.index()]),
-            personal,
-            ssrc,
-            remote,
-            remote_rtcp,
-            pair: pair(*side),
-            side: side.index(),
-            is_alive: Arc::clone(is_alive),
-        })?;
+    match common.begin(number, sides, (&offer, &answers), is_alive).await {
+        Ok(()) => Ok(accepted.dialog),
+        Err(cause) => {
+            drop(accepted.dialog.bye().await);
+            Err(cause)
+        }
     }
-    Ok(accepted.dialog)
 }
 
 impl Common {
+    /// Hands the streams of a session to the sender.
+    async fn begin(
+        &self,
+        number: usize,
+        sides: &[Side],
+        (offer, answers): (&LegOffer, &[AnsweredLine]),
+        is_alive: &Arc<AtomicBool>,
+    ) -> Result<(), CallError> {
+        for (line, (side, answer)) in sides.iter().zip(answers).enumerate().filter(|(_, (_, answer))| answer.accepted) {
+            let (remote, remote_rtcp) = remote(answer, self.connection.remote().ip());
+            let personal = match self.shaken(answer, remote).await? {
+                Some(outbound) => Some(Personal { outbound: Some(outbound) }),
+                None => self.personal(offer.key(line))?,
+            };
+            let ssrc = match personal {
+                Some(_) => u32::from_be_bytes(world::entropy()?),
+                None => self.ssrcs[side.index()],
+            };
+            self.send(Stream {
+                tape: Arc::clone(&self.tapes[side.index()]),
+                personal,
+                ssrc,
+                remote,
+                remote_rtcp,
+                pair: self.pair(number, *side),
+                side: side.index(),
+                is_alive: Arc::clone(is_alive),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The port pair that a side of a call leaves from.
+    fn pair(&self, number: usize, side: Side) -> usize {
+        (2 * number + side.index()) % self.ports.len()
+    }
+
+    /// What a session offers. With DTLS-SRTP reports go where the sound goes: one handshake a line is enough.
+    fn offer(&self, ports: &[Port]) -> Result<LegOffer, CallError> {
+        let mut offer = LegOffer::new(&self.spec.call, ports, self.address, self.shared.as_ref())?;
+        let rtcp_mux = self.spec.rtcp_mux || self.engine.is_some();
+        offer.offer.lines.iter_mut().for_each(|line| line.rtcp_mux = rtcp_mux);
+        if let Some((engine, setup)) = self.engine.as_ref().zip(self.spec.call.dtls) {
+            offer.shake_hands(OfferDtls { own: engine.fingerprint(), setup });
+        }
+        Ok(offer)
+    }
+
+    /// The keys of a DTLS-SRTP line. The handshake leaves from a port of its own, since the sound of many calls shares
+    /// one; the recorder believes the certificate, not the port.
+    async fn shaken(&self, answer: &AnsweredLine, remote: SocketAddr) -> Result<Option<Outbound>, CallError> {
+        let Some((engine, agreed)) = self.engine.as_ref().zip(answer.dtls.as_ref()) else { return Ok(None) };
+        let failed = |cause: &dyn std::fmt::Display| CallError::Media(cause.to_string());
+        let socket = UdpSocket::bind((self.address, 0)).await.map_err(|cause| failed(&cause))?;
+        let keys = Handshake::new(engine, agreed, remote)?.keys(&socket).await?;
+        Outbound::new(keys.suite, &keys.local).map(Some).map_err(|cause| failed(&cause))
+    }
+
     /// A stream of its own, unless all calls share one key.
     fn personal(&self, key: Option<&[u8]>) -> Result<Option<Personal>, CallError> {
         if self.spec.shared_key {

@@ -1,7 +1,7 @@
 //! The switch of the scenario: who is on which call, what a step changes, and which events tell it to whom. No sockets and
 //! no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use signaling_core::tlib::{
     list::List,
@@ -27,6 +27,8 @@ pub(super) struct Call {
     user_data: List,
     /// DNs on it, each with the event that says how far it is, and the other end.
     parties: BTreeMap<String, (Name, Option<String>)>,
+    /// DNs that are or were on it.
+    known_to: BTreeSet<String>,
 }
 
 /// An event on its way to whoever watches its DN.
@@ -50,6 +52,7 @@ impl Switch {
             dnis: call.dnis.clone(),
             user_data: call.user_data.clone(),
             parties: BTreeMap::new(),
+            known_to: BTreeSet::new(),
         };
         Ok(Self { dns, agents, calls: scenario.call.iter().map(|one| (one.name.clone(), call(one))).collect() })
     }
@@ -145,6 +148,7 @@ impl Switch {
         let is_caller = event == Name::EventDialing;
         let other = other.map(str::to_owned).or_else(|| if is_caller { call.dnis.clone() } else { call.ani.clone() });
         call.parties.insert(dn.to_owned(), (event, other));
+        call.known_to.insert(dn.to_owned());
         let role = if is_caller { "RoleOrigination" } else { "RoleDestination" };
         let mut told: Vec<Told> = self.event(name, dn, event).into_iter().collect();
         for one in &mut told {
@@ -157,6 +161,12 @@ impl Switch {
     pub(super) fn parties(&self, call: &str, dn: Option<&str>) -> Vec<String> {
         let Some(call) = self.calls.get(call) else { return Vec::new() };
         call.parties.keys().filter(|party| dn.is_none_or(|dn| dn == party.as_str())).cloned().collect()
+    }
+
+    /// The same of those who were on it, too.
+    pub(super) fn knew(&self, call: &str, dn: Option<&str>) -> Vec<String> {
+        let Some(call) = self.calls.get(call) else { return Vec::new() };
+        call.known_to.iter().filter(|party| dn.is_none_or(|dn| dn == party.as_str())).cloned().collect()
     }
 
     fn turn(&mut self, name: &str, dn: Option<&str>, event: Name) -> Vec<Told> {
@@ -231,6 +241,7 @@ impl Switch {
         if let Some(call) = self.calls.get_mut(name) {
             let other = call.ani.clone();
             call.parties.insert(to.to_owned(), (Name::EventEstablished, other));
+            call.known_to.insert(to.to_owned());
         }
         told.extend(self.event(name, to, Name::EventPartyChanged).map(|mut told| {
             told.message.attributes.previous_conn_id = previous;
@@ -314,6 +325,8 @@ mod tests {
         assert_eq!(changed.conn_id.as_ref(), Some(&switch.calls["A"].conn_id));
         assert_eq!(switch.parties("A", None), ["7002"]);
         assert!(switch.parties("B", None).is_empty());
+        assert_eq!(switch.knew("A", None), ["7001", "7002"], "who left still knows of it");
+        assert_eq!((switch.knew("B", None), switch.knew("A", Some("7003"))), (vec!["7001".to_owned()], Vec::new()));
     }
 
     #[test]

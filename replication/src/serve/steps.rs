@@ -10,7 +10,7 @@ use signaling_core::tlib::{
 use super::{
     hub::{Due, Hub},
     recordings::Names,
-    scenario::{By, Do, Step},
+    scenario::{By, Do, Step, What},
 };
 use crate::{call::Wish, world};
 
@@ -36,6 +36,7 @@ impl Do {
                 | Self::Login
                 | Self::Logout
                 | Self::Private
+                | Self::Keep
         )
     }
 }
@@ -43,7 +44,16 @@ impl Do {
 impl Hub {
     pub(super) fn step(&mut self, step: &Step) {
         match step.act {
-            Do::Private => self.private(step),
+            Do::Private => {
+                let dns =
+                    step.call.as_deref().map_or_else(Vec::new, |call| self.switch.parties(call, step.dn.as_deref()));
+                self.private(step, step.what, &dns);
+            }
+            // The call may be over: whoever was on it is told.
+            Do::Keep => {
+                let dns = step.call.as_deref().map_or_else(Vec::new, |call| self.switch.knew(call, step.dn.as_deref()));
+                self.private(step, Some(What::Start), &dns);
+            }
             Do::Record | Do::RecordStop | Do::RecordPause | Do::RecordResume | Do::Digits => self.record(step),
             Do::Flood => {
                 let (count, time) = (step.count.unwrap_or(1), step.length.map_or(Duration::ZERO, |time| time.0));
@@ -89,11 +99,11 @@ impl Hub {
     }
 
     /// Somebody else's request was carried out.
-    fn private(&mut self, step: &Step) {
-        let (Some(call), Some(what)) = (step.call.as_deref(), step.what) else { return };
+    fn private(&mut self, step: &Step, what: Option<What>, dns: &[String]) {
+        let (Some(call), Some(what)) = (step.call.as_deref(), what) else { return };
         let (id, data) = (step.id.clone(), step.data.clone());
-        for dn in self.switch.parties(call, step.dn.as_deref()) {
-            let Some(mut told) = self.switch.event(call, &dn, Name::EventPrivateInfo) else { continue };
+        for dn in dns {
+            let Some(mut told) = self.switch.event(call, dn, Name::EventPrivateInfo) else { continue };
             let attributes = &mut told.message.attributes;
             attributes.time = Some(self.wall(step.at.0));
             attributes.private_msg_id = Some(what.control().number());

@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crypto::srtp::Inbound;
+use crypto::{dtls::is_dtls, srtp::Inbound};
 use media::rtcp::{self, Packet};
 use tokio::{net::UdpSocket, sync::watch};
 
 use super::{
+    dtls::Handshake,
     packets::Packetiser,
     ports::PortPair,
     protect::Protector,
@@ -48,6 +49,10 @@ pub struct Line {
     pub remote_rtcp: SocketAddr,
     /// Our key, on an SRTP line.
     pub protector: Option<Protector>,
+    /// Our key for RTCP where it is another: DTLS-SRTP agrees on keys for each transport (RFC 5764 3).
+    pub rtcp_protector: Option<Protector>,
+    /// The handshakes of RTP and RTCP, on a DTLS-SRTP line: the recorder may repeat its last flight.
+    pub handshakes: [Option<Handshake>; 2],
     /// The recorder's key, for what it reports.
     pub inbound: Option<Inbound>,
     /// Canonical name of our side (RFC 3550 6.5.1).
@@ -101,7 +106,7 @@ pub async fn stream(
     let mut streaming = Streaming::new(line, ports, schedule)?;
     let mut index = packets.start;
     let mut report_at = schedule.due(index) + FIRST_REPORT;
-    let mut heard = [0; limits::RTCP_OCTETS];
+    let (mut heard, mut shaken) = ([0; limits::RTCP_OCTETS], [0; limits::RTCP_OCTETS]);
     while index < packets.end {
         tokio::select! {
             () = tokio::time::sleep_until(schedule.due(index).into()) => {
@@ -119,8 +124,17 @@ pub async fn stream(
             }
             changed = gate.changed() => if changed.is_err() || *gate.borrow() == Gate::Closed { break },
             received = streaming.rtcp.recv_from(&mut heard) => if let Ok((length, _)) = received {
-                streaming.hear(&mut heard[..length]);
+                if is_dtls(&heard[..length]) && let Some(handshake) = &mut streaming.line.handshakes[1] {
+                    handshake.answer(&streaming.rtcp, &heard[..length]).await;
+                } else {
+                    streaming.hear(&mut heard[..length]).await?;
+                }
             },
+            received = streaming.rtp.recv_from(&mut shaken), if streaming.line.handshakes[0].is_some() => {
+                if let (Ok((length, _)), Some(handshake)) = (received, &mut streaming.line.handshakes[0]) {
+                    handshake.answer(&streaming.rtp, &shaken[..length]).await;
+                }
+            }
         }
     }
     streaming.finish().await
@@ -199,7 +213,7 @@ impl Streaming {
     }
 
     async fn send_rtcp(&mut self, packet: &[u8]) -> Result<(), CallError> {
-        let sent = match &mut self.line.protector {
+        let sent = match self.line.rtcp_protector.as_mut().or(self.line.protector.as_mut()) {
             Some(protector) => self.rtcp.send_to(&protector.rtcp(packet)?, self.line.remote_rtcp).await,
             None => self.rtcp.send_to(packet, self.line.remote_rtcp).await,
         };
@@ -207,21 +221,32 @@ impl Streaming {
         Ok(())
     }
 
-    fn hear(&mut self, datagram: &mut [u8]) {
+    async fn hear(&mut self, datagram: &mut [u8]) -> Result<(), CallError> {
         let length = match &mut self.line.inbound {
             Some(inbound) => inbound.unprotect_rtcp(datagram).ok(),
             None => Some(datagram.len()),
         };
-        let Some(Ok(compound)) = length.map(|length| rtcp::parse(&datagram[..length])) else { return };
-        let ssrc = self.line.packetiser.beginning().ssrc;
+        let Some(Ok(compound)) = length.map(|length| rtcp::parse(&datagram[..length])) else { return Ok(()) };
+        let ours = self.line.packetiser.beginning().ssrc;
+        let mut collides = false;
         for packet in compound {
-            if let Packet::ReceiverReport { block: Some(block), .. } = packet
-                && block.ssrc == ssrc
-            {
+            let Packet::ReceiverReport { ssrc, block } = packet else { continue };
+            collides |= ssrc == ours;
+            if let Some(block) = block.filter(|block| block.ssrc == ours) {
                 self.sent.receiver_reports += 1;
                 self.sent.lost = Some(block.cumulative_lost);
             }
         }
+        if collides { self.step_aside(ours).await } else { Ok(()) }
+    }
+
+    /// The recorder has our SSRC: BYE, and another one (RFC 3550 8.2). Sequence, timeline and key go on.
+    async fn step_aside(&mut self, ours: u32) -> Result<(), CallError> {
+        self.send_rtcp(&rtcp::bye(ours, &self.line.cname)).await?;
+        let drawn = u32::from_be_bytes(world::entropy()?);
+        self.line.packetiser.set_ssrc(if drawn == ours { !drawn } else { drawn });
+        tracing::warn!("the recorder uses the SSRC of a line: it has another one now");
+        Ok(())
     }
 
     async fn finish(mut self) -> Result<Sent, CallError> {
@@ -267,6 +292,8 @@ mod tests {
             remote: ear.rtp.local_addr().unwrap(),
             remote_rtcp: ear.rtcp.local_addr().unwrap(),
             protector: None,
+            rtcp_protector: None,
+            handshakes: [None, None],
             inbound: None,
             cname: "side@test".to_owned(),
         }
@@ -308,6 +335,28 @@ mod tests {
         for report in &reports {
             assert!(report.windows(9).any(|window| window == b"side@test"), "one CNAME in every report");
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_whose_ssrc_the_recorder_has_says_bye_and_goes_on_as_another_source() {
+        let (ear, ours, gate) = (pair(), pair(), watch::Sender::new(Gate::Open));
+        // Somebody else's report first: nothing to step aside for.
+        for ssrc in [SSRC + 1, SSRC] {
+            ear.rtcp.send_to(&receiver_report(ssrc, "ear", None), ours.rtcp.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(run(line(&ear), ours, 5, &gate).await.packets, 5);
+        let heard = datagrams(&ear.rtp);
+        let views: Vec<_> = heard.iter().map(|packet| RtpView::parse(packet).unwrap()).collect();
+        let other = views[4].ssrc();
+        assert_ne!(other, SSRC);
+        assert!(views.iter().all(|view| [SSRC, other].contains(&view.ssrc())), "one other, not one each packet");
+        for two in views.windows(2) {
+            assert_eq!(two[1].sequence(), two[0].sequence().wrapping_add(1));
+            assert_eq!(two[1].timestamp(), two[0].timestamp().wrapping_add(160));
+        }
+        let byes = |report: &Vec<u8>| rtcp::parse(report).unwrap().last();
+        let said: Vec<_> = datagrams(&ear.rtcp).iter().filter_map(byes).collect();
+        assert_eq!(said, [Packet::Bye { ssrc: SSRC }, Packet::Bye { ssrc: other }]);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! One RTP stream of a call: when its packets are due, what is in them, how they are protected and sent.
 
+pub mod dtls;
 pub mod line;
 pub mod packets;
 pub mod ports;

@@ -32,6 +32,15 @@ impl Beginning {
             timestamp: u32::from_be_bytes([g, h, i, j]),
         }
     }
+
+    /// The same with an SSRC that is none of those `taken` (RFC 3550 8.1): chance may draw one twice.
+    #[must_use]
+    pub fn unlike(mut self, taken: &[u32]) -> Self {
+        while taken.contains(&self.ssrc) {
+            self.ssrc = self.ssrc.wrapping_add(1);
+        }
+        self
+    }
 }
 
 /// Builds the packets of one stream.
@@ -44,6 +53,8 @@ pub struct Packetiser {
     is_talking: bool,
     packets: u64,
     octets: u64,
+    /// Of these, what an earlier source of the line has sent.
+    before: (u64, u64),
 }
 
 impl Packetiser {
@@ -57,12 +68,19 @@ impl Packetiser {
             is_talking: false,
             packets: 0,
             octets: 0,
+            before: (0, 0),
         }
     }
 
     /// Where it began.
     pub const fn beginning(&self) -> Beginning {
         self.beginning
+    }
+
+    /// Another source from the next packet on; its sender reports count from here (RFC 3550 6.4.1).
+    pub const fn set_ssrc(&mut self, ssrc: u32) {
+        self.beginning.ssrc = ssrc;
+        self.before = (self.packets, self.octets);
     }
 
     /// Packets and payload octets so far.
@@ -103,8 +121,8 @@ impl Packetiser {
         SenderInfo {
             ntp,
             rtp_timestamp: self.beginning.timestamp.wrapping_add(samples as u32),
-            packets: self.packets as u32,
-            octets: self.octets as u32,
+            packets: (self.packets - self.before.0) as u32,
+            octets: (self.octets - self.before.1) as u32,
         }
     }
 
@@ -176,5 +194,20 @@ mod tests {
         audio(&mut stream, 0);
         let info = stream.info(9, 1600);
         assert_eq!((info.rtp_timestamp, info.packets, info.octets), (1440, 1, 160));
+        stream.set_ssrc(8);
+        let info = stream.info(9, 1600);
+        assert_eq!(
+            (info.rtp_timestamp, info.packets, info.octets),
+            (1440, 0, 0),
+            "another source has sent nothing yet"
+        );
+        assert_eq!(stream.sent(), (1, 160), "the line has");
+    }
+
+    #[test]
+    fn no_source_is_drawn_twice() {
+        let drawn = Beginning { ssrc: u32::MAX, sequence: 7, timestamp: 9 };
+        assert_eq!(drawn.unlike(&[1, 2]), drawn);
+        assert_eq!(drawn.unlike(&[u32::MAX, 0]), Beginning { ssrc: 1, ..drawn });
     }
 }

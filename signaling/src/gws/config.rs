@@ -1,6 +1,9 @@
 //! `[gws]`: the section of the configuration that belongs to the links to GWS.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -21,6 +24,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
+    /// What it is called in facts, metrics and the log, after `gws:`; its place among the links, from 0, when empty.
+    #[serde(default)]
+    pub name: String,
     /// `https://HOST[:PORT]`; http to this machine only.
     pub url: String,
     /// The user (basic authentication).
@@ -69,6 +75,15 @@ impl Config {
         !self.link.is_empty()
     }
 
+    /// The names of all links: `gws:desk`, `gws:0`.
+    pub fn names(&self) -> Vec<String> {
+        let name = |(number, link): (usize, &LinkConfig)| match link.name.as_str() {
+            "" => format!("gws:{number}"),
+            name => format!("gws:{name}"),
+        };
+        self.link.iter().enumerate().map(name).collect()
+    }
+
     /// Says what cannot work without reaching anything; password files are read.
     ///
     /// # Errors
@@ -76,6 +91,10 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.link.len() > limits::LINKS {
             return Err(ConfigError::new("gws.link", format!("at most {} of them", limits::LINKS)));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(number) = self.names().into_iter().position(|name| !names.insert(name)) {
+            return Err(ConfigError::new(format!("{}.name", key(number)), "another link has this name"));
         }
         self.link.iter().enumerate().try_for_each(|(number, link)| link.check(&key(number)))
     }
@@ -89,6 +108,10 @@ pub(super) fn key(number: usize) -> String {
 impl LinkConfig {
     fn check(&self, key: &str) -> Result<(), ConfigError> {
         let wrong = |name: &str, rule: &str| Err(ConfigError::new(format!("{key}.{name}"), rule));
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        if self.name.len() > 64 || !self.name.chars().all(is_plain) {
+            return wrong("name", "at most 64 letters, digits, - _ and .");
+        }
         let url = self.address(key)?;
         match (url.scheme() == "https", self.ca.is_some()) {
             (true, false) => return wrong("ca", "the CA of the server's certificate is needed"),
@@ -172,6 +195,7 @@ mod tests {
 
     fn link() -> LinkConfig {
         LinkConfig {
+            name: String::new(),
             url: "http://127.0.0.1:8080".into(),
             user: "a17".into(),
             // Any file with a first line does.
@@ -197,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_called_by_its_name_or_else_by_its_place() {
+        let named = |name: &str| LinkConfig { name: name.into(), ..link() };
+        let config = Config { link: vec![link(), named("desk-1"), link()] };
+        assert_eq!(config.names(), ["gws:0", "gws:desk-1", "gws:2"]);
+        assert_eq!(config.check(), Ok(()));
+        for twice in ["0", "a"] {
+            let config = Config { link: vec![link(), named("a"), named(twice)] };
+            let said = config.check().unwrap_err().to_string();
+            assert!(said.starts_with("gws.link[2].name: "), "{said}");
+        }
+    }
+
+    #[test]
     fn a_fault_names_its_key() {
         let https = |link| LinkConfig { url: "https://gws.example.com".into(), ..link };
         for (wrong, key) in [
@@ -206,6 +243,8 @@ mod tests {
             (LinkConfig { url: "http://me:secret@127.0.0.1".into(), ..link() }, "url"),
             (LinkConfig { url: "ftp://127.0.0.1".into(), ..link() }, "url"),
             (https(link()), "ca"),
+            (LinkConfig { name: "my desk".into(), ..link() }, "name"),
+            (LinkConfig { name: "x".repeat(65), ..link() }, "name"),
             (LinkConfig { ca: Some("ca.pem".into()), ..link() }, "ca"),
             (LinkConfig { user: "a:b".into(), ..link() }, "user"),
             (LinkConfig { notifications: "here".into(), ..link() }, "notifications"),

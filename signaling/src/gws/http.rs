@@ -1,13 +1,13 @@
 //! One server over HTTP: posts what the client wants, within bounds of size and time.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, RequestBuilder, Response, Url, header, redirect::Policy};
 use signaling_core::gws::{
     client::{Answer, Post},
     limits::{BODY_OCTETS, COOKIES},
 };
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio_rustls::rustls::{self as tls, CertificateError, ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
 use super::{
     config::{LinkConfig, password},
@@ -100,8 +100,37 @@ async fn answer(request: RequestBuilder) -> Result<Answer, &'static str> {
 fn why(error: &reqwest::Error) -> &'static str {
     match error {
         error if error.is_timeout() => "no_answer",
-        error if error.is_connect() => "not_connected",
-        _ => "connection_lost",
+        error => match tls_fault(error) {
+            Some(fault) => why_tls(fault),
+            None if error.is_connect() => "not_connected",
+            None => "connection_lost",
+        },
+    }
+}
+
+/// TLS faults stand below an error of input and output, whose source is that of the fault, not the fault.
+fn tls_fault<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a tls::Error> {
+    if let Some(fault) = error.downcast_ref() {
+        return Some(fault);
+    }
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let next = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+    next.and_then(tls_fault)
+}
+
+/// What is wrong with the certificate that was shown, or with TLS as a whole.
+const fn why_tls(fault: &tls::Error) -> &'static str {
+    use CertificateError as Wrong;
+    match fault {
+        tls::Error::InvalidCertificate(Wrong::UnknownIssuer | Wrong::BadSignature) => "certificate_unknown_issuer",
+        tls::Error::InvalidCertificate(
+            Wrong::Expired | Wrong::ExpiredContext { .. } | Wrong::NotValidYet | Wrong::NotValidYetContext { .. },
+        ) => "certificate_not_valid_now",
+        tls::Error::InvalidCertificate(Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) => {
+            "certificate_of_another_name"
+        }
+        tls::Error::InvalidCertificate(_) => "certificate_refused",
+        _ => "tls_failed",
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) struct Ask {
 
 /// Everything the task owns.
 pub(super) struct Link {
-    pub(super) number: u16,
+    /// As in facts, metrics and the log.
+    pub(super) name: String,
     pub(super) client: Client,
     pub(super) http: Http,
     pub(super) asks: mpsc::Receiver<Ask>,
@@ -92,7 +93,7 @@ impl Link {
             match output {
                 Output::Post(post) => self.post(post).await,
                 Output::Lost { reason, status } => {
-                    tracing::warn!(link = self.number, reason, status, "gws session lost");
+                    tracing::warn!(link = self.name, reason, status, "gws session lost");
                     self.told.lost(reason);
                 }
                 Output::Event(event) => self.tell(event),
@@ -103,7 +104,7 @@ impl Link {
 
     async fn post(&mut self, post: Post) {
         if post.is_handshake && !self.http.read_password().await {
-            tracing::warn!(link = self.number, "gws password file cannot be read");
+            tracing::warn!(link = self.name, "gws password file cannot be read");
         }
         let (number, http) = (post.number, self.http.clone());
         self.posts.spawn(async move { (number, http.post(post).await) });
@@ -111,17 +112,17 @@ impl Link {
 
     fn tell(&mut self, event: CtiEvent) {
         match &event {
-            CtiEvent::LinkUp { link } => tracing::info!(link, "gws link up"),
-            CtiEvent::LinkDown { link, reason } => tracing::warn!(link, reason, "gws link down"),
+            CtiEvent::LinkUp { .. } => tracing::info!(link = self.name, "gws link up"),
+            CtiEvent::LinkDown { reason, .. } => tracing::warn!(link = self.name, reason, "gws link down"),
             _ => {}
         }
-        self.told.event(&event);
+        self.told.requests.event(&event);
         self.held.push_back(event);
     }
 
     fn take(&mut self, ask: Ask) {
         let sent = self.client.request(ask.what, &ask.conn_id);
-        self.told.asked(ask.what, sent.ok());
+        self.told.requests.asked(ask.what, sent.ok());
         // Whoever asked may be gone; the request is on its way all the same.
         let _ = ask.reply.send(sent);
     }

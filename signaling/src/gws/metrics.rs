@@ -1,12 +1,9 @@
 //! Metrics of the links to GWS.
 
-use std::collections::BTreeMap;
-
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
-use signaling_core::{
-    gws::client::{Client, Counts},
-    tlib::event::{CtiEvent, Outcome, RecordControl},
-};
+use signaling_core::gws::client::{Client, Counts};
+
+use crate::asked::{Asked, Requests};
 
 /// Everything the links count.
 #[derive(Clone)]
@@ -14,7 +11,7 @@ pub(super) struct Metrics {
     links: IntGaugeVec,
     messages: IntCounterVec,
     losses: IntCounterVec,
-    requests: IntCounterVec,
+    requests: Requests,
 }
 
 impl Metrics {
@@ -42,22 +39,8 @@ impl Metrics {
                 "Sessions that were lost or could not be made, by reason",
                 &["reason"],
             )?,
-            requests: counters(
-                "recorder_gws_requests_total",
-                "Recording control asked for, by what and outcome: accepted, refused, unanswered, not_sent",
-                &["what", "outcome"],
-            )?,
+            requests: Requests::new(registry, "recorder_gws_requests_total")?,
         })
-    }
-
-    fn request(&self, what: RecordControl, outcome: &str) {
-        let what = match what {
-            RecordControl::Start => "start",
-            RecordControl::Stop => "stop",
-            RecordControl::Pause => "pause",
-            RecordControl::Resume => "resume",
-        };
-        self.requests.with_label_values(&[what, outcome]).inc();
     }
 
     fn state(&self, is_up: bool) -> prometheus::IntGauge {
@@ -73,14 +56,13 @@ pub(super) struct Told {
     unknown: IntCounter,
     counts: Counts,
     is_up: bool,
-    /// Requests without an answer; as many as the client lets be open.
-    open: BTreeMap<u64, RecordControl>,
+    /// Requests, and what became of them.
+    pub(super) requests: Asked,
 }
 
 impl Told {
-    pub(super) fn new(metrics: &Metrics, link: u16) -> Self {
-        let link = link.to_string();
-        let messages = |result: &str| metrics.messages.with_label_values(&[link.as_str(), result]);
+    pub(super) fn new(metrics: &Metrics, link: &str) -> Self {
+        let messages = |result: &str| metrics.messages.with_label_values(&[link, result]);
         metrics.state(false).inc();
         Self {
             received: messages("received"),
@@ -89,7 +71,7 @@ impl Told {
             metrics: metrics.clone(),
             counts: Counts::default(),
             is_up: false,
-            open: BTreeMap::new(),
+            requests: metrics.requests.of_link(),
         }
     }
 
@@ -110,26 +92,5 @@ impl Told {
     /// A session is lost, or none could be made.
     pub(super) fn lost(&self, reason: &str) {
         self.metrics.losses.with_label_values(&[reason]).inc();
-    }
-
-    /// A request was sent, or not.
-    pub(super) fn asked(&mut self, what: RecordControl, sent: Option<u64>) {
-        match sent {
-            Some(number) => drop(self.open.insert(number, what)),
-            None => self.metrics.request(what, "not_sent"),
-        }
-    }
-
-    /// An event is on its way: the answer to a request counts.
-    pub(super) fn event(&mut self, event: &CtiEvent) {
-        let CtiEvent::Answered { reference, outcome, .. } = event else { return };
-        let outcome = match outcome {
-            Outcome::Accepted => "accepted",
-            Outcome::Refused { .. } => "refused",
-            Outcome::Unanswered => "unanswered",
-        };
-        if let Some(what) = self.open.remove(reference) {
-            self.metrics.request(what, outcome);
-        }
     }
 }

@@ -74,18 +74,18 @@ impl Links {
         let metrics = Metrics::new(&registry).map_err(|error| ConfigError::new("metrics", error.to_string()))?;
         let (stop, stopped) = watch::channel(false);
         let (mut senders, mut links) = (Vec::new(), JoinSet::new());
-        for (at, link) in config.link.iter().enumerate() {
+        for ((at, link), name) in config.link.iter().enumerate().zip(config.names()) {
             let key = config::key(at);
             // Links are bounded far below.
             let number = first + at as u16;
             let (ask, asks) = mpsc::channel(limits::ASKS);
             let link = Link {
-                number,
+                told: Told::new(&metrics, &name),
+                name,
                 client: Client::new(link.client(&key, number)?, world::now()),
                 http: Http::new(&key, link, tls.get(at).and_then(Option::as_ref))?,
                 asks,
                 events: events.clone(),
-                told: Told::new(&metrics, number),
                 stop: stopped.clone(),
                 posts: JoinSet::new(),
                 held: VecDeque::new(),
@@ -94,7 +94,7 @@ impl Links {
             links.spawn(link.run());
         }
         if config.is_on() {
-            tracing::info!(links = config.link.len(), first, "gws links start");
+            tracing::info!(links = config.link.len(), names = ?config.names(), "gws links start");
         }
         Ok(Self { asker: Asker { first, links: senders.into() }, stop, links })
     }

@@ -109,6 +109,12 @@ impl Config {
         self.listen != "off" || !self.link.is_empty()
     }
 
+    /// How facts call the links, by their numbers: those of `[[tlib.link]]` first, then those that come to us.
+    pub fn names(&self) -> Vec<String> {
+        let coming = if self.listen == "off" { 0 } else { usize::from(self.max_links) };
+        (0..self.link.len() + coming).map(|number| format!("tlib:{number}")).collect()
+    }
+
     /// Says what cannot work without opening anything.
     ///
     /// # Errors

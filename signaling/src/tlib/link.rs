@@ -188,7 +188,7 @@ impl Running {
             }
             _ => {}
         }
-        self.link.told.event(&event);
+        self.link.told.requests.event(&event);
         self.held.push_back(event);
     }
 
@@ -197,7 +197,7 @@ impl Running {
         match ask {
             Ask::Control(what, request, reply) => {
                 let sent = client.request(what, *request, now);
-                self.link.told.asked(what, sent.ok());
+                self.link.told.requests.asked(what, sent.ok());
                 // Whoever asked may be gone; the request is on its way all the same.
                 let _ = reply.send(sent);
             }

@@ -1,12 +1,9 @@
 //! Metrics of the T-Library link.
 
-use std::collections::BTreeMap;
-
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use signaling_core::tlib::{
-    client::{Client, Counts},
-    event::{CtiEvent, Outcome, RecordControl},
-};
+use signaling_core::tlib::client::{Client, Counts};
+
+use crate::asked::{Asked, Requests};
 
 /// Everything the links count.
 #[derive(Clone)]
@@ -17,7 +14,7 @@ pub(super) struct Metrics {
     pub(super) cuts: IntCounterVec,
     dns: IntGauge,
     dns_refused: IntCounter,
-    requests: IntCounterVec,
+    requests: Requests,
 }
 
 /// How far a link is.
@@ -78,22 +75,8 @@ impl Metrics {
             missed: counter("recorder_tlib_events_missed_total", "Events whose number never came")?,
             cuts: counters("recorder_tlib_cuts_total", "Connections that were cut by us, by reason", &["reason"])?,
             dns_refused: counter("recorder_tlib_dns_refused_total", "DNs not watched because there were too many")?,
-            requests: counters(
-                "recorder_tlib_requests_total",
-                "Recording control asked for, by what and outcome: accepted, refused, unanswered, not_sent",
-                &["what", "outcome"],
-            )?,
+            requests: Requests::new(registry, "recorder_tlib_requests_total")?,
         })
-    }
-
-    pub(super) fn request(&self, what: RecordControl, outcome: &str) {
-        let what = match what {
-            RecordControl::Start => "start",
-            RecordControl::Stop => "stop",
-            RecordControl::Pause => "pause",
-            RecordControl::Resume => "resume",
-        };
-        self.requests.with_label_values(&[what, outcome]).inc();
     }
 }
 
@@ -106,8 +89,8 @@ pub(super) struct Told {
     counts: Counts,
     state: State,
     dns: usize,
-    /// Requests without an answer; as many as the client lets be open.
-    open: BTreeMap<u64, RecordControl>,
+    /// Requests, and what became of them.
+    pub(super) requests: Asked,
 }
 
 impl Told {
@@ -122,7 +105,7 @@ impl Told {
             counts: Counts::default(),
             state: State::Unused,
             dns: 0,
-            open: BTreeMap::new(),
+            requests: metrics.requests.of_link(),
         };
         let mut told = told;
         told.enter(state);
@@ -166,27 +149,6 @@ impl Told {
     /// We cut the connection.
     pub(super) fn cut(&self, reason: &str) {
         self.metrics.cuts.with_label_values(&[reason]).inc();
-    }
-
-    /// A request was sent, or not.
-    pub(super) fn asked(&mut self, what: RecordControl, sent: Option<u64>) {
-        match sent {
-            Some(reference) => drop(self.open.insert(reference, what)),
-            None => self.metrics.request(what, "not_sent"),
-        }
-    }
-
-    /// An event is on its way: the answer to a request counts.
-    pub(super) fn event(&mut self, event: &CtiEvent) {
-        let CtiEvent::Answered { reference, outcome, .. } = event else { return };
-        let outcome = match outcome {
-            Outcome::Accepted => "accepted",
-            Outcome::Refused { .. } => "refused",
-            Outcome::Unanswered => "unanswered",
-        };
-        if let Some(what) = self.open.remove(reference) {
-            self.metrics.request(what, outcome);
-        }
     }
 }
 

@@ -5,13 +5,13 @@ mod sessions;
 use std::collections::BTreeMap;
 
 use model::{
-    EndCause, Fact, Gap, GapCause, HistoryLine, Personal, RecordingOpened, Ruling, SmallMap, Timestamp, TrackClosed,
-    TrackNo, TrackOpened, Treatment,
+    Contributor, EndCause, Fact, Gap, GapCause, HistoryLine, Personal, RecordingOpened, Ruling, SmallMap, Timestamp,
+    TrackClosed, TrackNo, TrackOpened, Treatment,
 };
 
 use crate::{
-    limits::{GAPS_PER_TRACK, HISTORY_PER_RECORDING, WARNINGS_PER_RECORDING},
-    view::{RecordingView, State, TrackView, WarningView},
+    limits::{GAPS_PER_TRACK, HISTORY_PER_RECORDING, USER_DATA_TOLD, WARNINGS_PER_RECORDING},
+    view::{RecordingView, State, ToldValue, TrackView, WarningView},
 };
 
 /// Applies one fact about the recording in `view`. Only `RecordingOpened` makes a view out of nothing; a fact about a
@@ -69,6 +69,7 @@ fn open(opened: &RecordingOpened) -> RecordingView {
         warnings: Vec::new(),
         correlation: SmallMap::new(),
         user_data: SmallMap::new(),
+        user_data_told: Vec::new(),
         history: Vec::new(),
         labels: Vec::new(),
         is_held: false,
@@ -86,14 +87,17 @@ fn change(view: &mut RecordingView, fact: &Fact) {
     match fact {
         Fact::TrackOpened(opened) => track_opened(view, opened),
         Fact::TrackClosed(closed) => track_closed(view, closed),
-        Fact::TrackSurveyed { track, packets, lost, gaps, .. } => track_surveyed(view, *track, (*packets, *lost), gaps),
+        Fact::TrackSurveyed { track, packets, lost, gaps, contributors, .. } => {
+            track_surveyed(view, *track, (*packets, *lost), gaps);
+            name_contributors(view, *track, contributors);
+        }
         Fact::PartiesNamed { parties, .. } => {
             // A new list: in the place of an empty one it would have room for four.
             view.parties = parties.clone();
             name_tracks(view);
         }
         Fact::CorrelationLearned { keys, .. } => learn(view, keys),
-        Fact::UserDataAttached { data, .. } => view.user_data.extend(revealed(data)),
+        Fact::UserDataAttached { data, at, source, .. } => attach(view, data, at.zip(source.as_deref())),
         Fact::CallTold(told) => hear(view, &told.line),
         Fact::WarningRaised { name, detail, .. } => warn(view, name, detail.as_deref()),
         Fact::RecordingPaused { cause, .. } => {
@@ -182,6 +186,7 @@ fn track_opened(view: &mut RecordingView, opened: &TrackOpened) {
         stream_to: None,
         counters: None,
         gaps: Vec::new(),
+        contributors: Vec::new(),
         chunks: None,
     });
     view.tracks.sort_by_key(|track| track.no);
@@ -205,6 +210,12 @@ fn track_surveyed(view: &mut RecordingView, no: TrackNo, found: (u64, u64), loss
     gaps.extend_from_slice(losses);
     gaps.sort_by_key(|gap| (gap.from, gap.to));
     track.gaps = bounded(&gaps);
+}
+
+/// A rendering that is made again names them anew.
+fn name_contributors(view: &mut RecordingView, no: TrackNo, contributors: &[Contributor]) {
+    let named = view.tracks.iter_mut().find(|track| track.no == no);
+    named.into_iter().for_each(|track| track.contributors = contributors.to_vec());
 }
 
 fn bounded(gaps: &[Gap]) -> Vec<Gap> {
@@ -236,6 +247,25 @@ fn hear(view: &mut RecordingView, line: &HistoryLine) {
     if view.history.len() < HISTORY_PER_RECORDING {
         let place = view.history.partition_point(|known| known.at <= line.at);
         view.history.insert(place, line.clone());
+    }
+}
+
+/// The values that count now, and each with its time and source, in the order of their times. When there is no room the older
+/// values of a key go first: the one that counts keeps its time.
+fn attach(view: &mut RecordingView, data: &BTreeMap<String, Personal<String>>, told: Option<(Timestamp, &str)>) {
+    view.user_data.extend(revealed(data));
+    let Some((at, source)) = told else { return };
+    for (key, value) in data {
+        let told = &mut view.user_data_told;
+        if told.len() >= USER_DATA_TOLD {
+            let Some(older) = told.iter().position(|known| known.key == *key && known.at <= at) else { continue };
+            told.remove(older);
+        }
+        let one = ToldValue { at, key: key.clone(), value: value.clone(), source: source.to_owned() };
+        let place = told.partition_point(|known| *known <= one);
+        if place.checked_sub(1).is_none_or(|before| told[before] != one) {
+            told.insert(place, one);
+        }
     }
 }
 
@@ -305,6 +335,7 @@ fn forget(view: &mut RecordingView) {
     view.attachments.clear();
     view.correlation.clear();
     view.user_data.clear();
+    view.user_data_told.clear();
     view.history.clear();
     view.tracks.iter_mut().for_each(|track| track.party = None);
 }
@@ -415,6 +446,7 @@ mod tests {
                 packets: 99,
                 lost: 1,
                 gaps: vec![Gap { from, to, cause: GapCause::Loss }],
+                contributors: vec![Contributor { csrc: second as u32, packets: 9, spans: vec![(from, to)] }],
             }
         };
         let Fact::TrackOpened(again) = track(0) else { unreachable!("built as one") };
@@ -430,6 +462,7 @@ mod tests {
         assert_eq!((track.payloads.len(), track.codec.as_str(), track.srtp), (2, "PCMA", true));
         assert_eq!(track.opened_at, Timestamp::from_millis(1_000));
         assert_eq!((track.gaps.len(), track.gaps[0].from), (1, Timestamp::from_millis(3_000)));
+        assert_eq!((track.contributors.len(), track.contributors[0].csrc), (1, 3));
         assert_eq!(track.counters.map(|counters| (counters.received, counters.lost)), Some((99, 1)));
         assert!(view.flags.is_empty(), "loss is no flag");
     }

@@ -2,6 +2,9 @@
 
 /// Lines of CTI history of one recording; later ones are dropped.
 pub const HISTORY_PER_RECORDING: usize = 128;
+/// Values of user data of one recording that are shown with time and source. Beyond it a new value takes the place of an
+/// older one of its key, or is shown without them.
+pub const USER_DATA_TOLD: usize = 512;
 /// Longest ledger line in octets: a fact carries at most one metadata document (1 MiB, in base64), which leaves room.
 /// Beyond it the line is reported as damaged and its fact is not read.
 pub const LEDGER_LINE_OCTETS: usize = 4 << 20;
@@ -65,6 +68,9 @@ pub const HISTORY_PER_INTERACTION: usize = 1_024;
 /// User data of one document, by name; what is beyond is counted.
 pub const USER_DATA_PER_INTERACTION: usize = 1_024;
 
+/// Values of user data with time and source of one document, the first ones; later ones are counted.
+pub const USER_DATA_TOLD_PER_INTERACTION: usize = 1_024;
+
 /// Pauses of one document; later ones are counted.
 pub const PAUSES_PER_INTERACTION: usize = 256;
 
@@ -119,8 +125,9 @@ pub const CDR_LINE_OCTETS: usize = 64 << 10;
 /// Columns of one line; more make the line bad.
 pub const CDR_COLUMNS: usize = 512;
 
-/// Calls in one line of the ledger: some 400 octets each, far below [`LEDGER_LINE_OCTETS`].
-pub const CDRS_PER_FACT: usize = 500;
+/// Calls in one line of the ledger: some 400 octets each; with every value as long as it may be still below
+/// [`LEDGER_LINE_OCTETS`].
+pub const CDRS_PER_FACT: usize = 250;
 
 /// Bad lines of one file that are listed; the rest is counted.
 pub const BAD_LINES_LISTED: usize = 1_000;

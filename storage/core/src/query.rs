@@ -225,8 +225,9 @@ pub fn terms(view: &RecordingView) -> BTreeSet<(Key, String)> {
             terms.insert((key, value));
         }
     };
-    let columns = [(Key::RecordId, &view.record_id), (Key::CallUuid, &view.call_uuid), (Key::ConnId, &view.conn_id)];
+    let columns = [(Key::RecordId, &view.record_id), (Key::CallUuid, &view.call_uuid)];
     columns.into_iter().for_each(|(key, value)| add(key, value.as_deref().unwrap_or_default()));
+    view.conn_ids().for_each(|id| add(Key::ConnId, id));
     view.flags.iter().for_each(|flag| add(Key::Flag, flag));
     view.warnings.iter().for_each(|warning| add(Key::Flag, &warning.name));
     view.labels.iter().for_each(|label| add(Key::Label, label));

@@ -1,8 +1,8 @@
 //! A recording as it is searched and shown: the fold of its facts. The JSON shape is the API's (DESIGN section 5).
 
 use model::{
-    EndCause, Gap, HistoryLine, MediaObject, Party, RecordingId, RsId, SmallMap, Timestamp, ToldSession, TrackCounters,
-    TrackNo,
+    Contributor, EndCause, Gap, HistoryLine, MediaObject, Party, Personal, RecordingId, RsId, SmallMap, Timestamp,
+    ToldSession, TrackCounters, TrackNo,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,9 @@ pub struct RecordingView {
     pub correlation: SmallMap<String, String>,
     /// User data.
     pub user_data: SmallMap<String, String>,
+    /// The same as it came: who told which value when, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_data_told: Vec<ToldValue>,
     /// What CTI sources told of its call, by time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryLine>,
@@ -107,6 +110,14 @@ pub struct RecordingView {
 }
 
 impl RecordingView {
+    /// The ConnID that it heard of first, and those that its call got on its way: `conn_id`, `conn_id#2`, ...
+    pub fn conn_ids(&self) -> impl Iterator<Item = &str> {
+        let is_one =
+            |name: &str| name.strip_prefix("conn_id").is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
+        let told = self.correlation.iter().filter(move |(name, _)| is_one(name)).map(|(_, id)| id.as_str());
+        self.conn_id.as_deref().into_iter().chain(told)
+    }
+
     /// The agent who sat at a DN last, as CTI told.
     pub fn agent_at(&self, address: &str) -> Option<&str> {
         let at = |line: &&HistoryLine| line.dn.as_ref().is_some_and(|dn| is_dn(address, dn.reveal()));
@@ -134,6 +145,19 @@ impl RecordingView {
 fn is_dn(address: &str, dn: &str) -> bool {
     let rest = address.split_once(':').map_or(address, |(_, rest)| rest);
     address == dn || rest.split(['@', ';']).next() == Some(dn)
+}
+
+/// A value of user data as it was told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ToldValue {
+    /// When, by the clock of the source; where it did not say, when it was heard of.
+    pub at: Timestamp,
+    /// Its key.
+    pub key: String,
+    /// The value from then on.
+    pub value: Personal<String>,
+    /// Who told it: `tlib:0`, `gws:desk`, `sip`.
+    pub source: String,
 }
 
 /// How much metadata a session has brought.
@@ -243,6 +267,9 @@ pub struct TrackView {
     pub counters: Option<TrackCounters>,
     /// Where nothing was kept.
     pub gaps: Vec<Gap>,
+    /// The sources that a mixer named in its packets, once they were rendered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contributors: Vec<Contributor>,
     /// Chunks in the spool, once closed.
     pub chunks: Option<u32>,
 }

@@ -12,18 +12,17 @@ use storage_core::{
 
 use super::{
     Clock, DeliveryStore,
-    follow::{self, Due, Issue, Told},
+    follow::{self, Due, Issue},
 };
 use crate::{
-    ledger::LedgerReader,
+    ledger::FactReader,
     limits::{CONSOLIDATE_AT_ONCE, FOLLOW_FACTS, FOLLOW_IDLE, FOLLOW_RETRY_LAST},
     metrics::{counter, gauge},
 };
 
 /// Puts recordings together. One task, at the lowest priority.
 pub struct Consolidator {
-    /// Away in a blocking task while it reads.
-    reader: Option<LedgerReader>,
+    reader: FactReader,
     store: DeliveryStore,
     catalog: Arc<dyn Catalog>,
     clock: Clock,
@@ -37,7 +36,7 @@ pub struct Consolidator {
 impl Consolidator {
     /// A consolidator of that ledger; what is known of a recording is asked of the catalog.
     pub fn new(
-        reader: LedgerReader,
+        reader: FactReader,
         store: DeliveryStore,
         catalog: Arc<dyn Catalog>,
         (clock, settle_ms): (Clock, u64),
@@ -47,7 +46,7 @@ impl Consolidator {
         let issued = "Consolidated documents issued, later revisions among them.";
         let failures = "Times that consolidation could not go on: ledger, catalog or delivery.db were away.";
         Self {
-            reader: Some(reader),
+            reader,
             store,
             catalog,
             clock,
@@ -99,7 +98,9 @@ impl Consolidator {
 
     async fn follow(&mut self) -> Result<usize, CatalogError> {
         let position = self.store.with(|connection| follow::position(connection)).await?;
-        let (told, durable) = self.read(position).await?;
+        let away = |error| CatalogError::Unavailable(format!("ledger: {error}"));
+        let batch = self.reader.read((position, FOLLOW_FACTS), |batch| batch).await.map_err(away)?;
+        let (reached, durable, told) = (batch.reached(position), batch.durable, batch.facts);
         if durable < position && !std::mem::replace(&mut self.is_ahead, true) {
             tracing::error!(
                 position,
@@ -107,28 +108,13 @@ impl Consolidator {
                 "consolidation: knows more facts than the ledger has; remove delivery.db"
             );
         }
-        let (count, reached) = (told.len(), told.last().map_or(position, |(n, ..)| *n));
+        let count = told.len();
         self.lag.set(durable.saturating_sub(reached).cast_signed());
         if count > 0 {
             let settle_ms = self.settle_ms;
             self.store.with(move |connection| follow::follow(connection, &told, settle_ms)).await?;
         }
         Ok(count)
-    }
-
-    async fn read(&mut self, position: u64) -> Result<(Vec<Told>, u64), CatalogError> {
-        let away = |error: &dyn std::fmt::Display| CatalogError::Unavailable(format!("ledger: {error}"));
-        let Some(mut reader) = self.reader.take() else {
-            return Err(away(&"its reader was lost"));
-        };
-        let work = move || {
-            let found = reader.read_from(position + 1, FOLLOW_FACTS);
-            let durable = reader.durable();
-            (reader, found, durable)
-        };
-        let (reader, found, durable) = tokio::task::spawn_blocking(work).await.map_err(|error| away(&error))?;
-        self.reader = Some(reader);
-        Ok((found.map_err(|error| away(&error))?, durable.map_err(|error| away(&error))?))
     }
 
     async fn issue(&self, due: Due) -> Result<(), CatalogError> {

@@ -8,10 +8,12 @@
 //! ledger/ledger.torn-N       what stood behind the last whole line, at octet N: evidence of an interrupted write
 //! ```
 
+mod facts;
 mod head;
 mod lines;
 mod reader;
 mod recover;
+mod seek;
 mod snapshot;
 mod unfinished;
 mod verify;
@@ -26,6 +28,7 @@ use crypto::sign::Signer;
 use model::{Fact, Timestamp};
 use storage_core::{ledger::Chain, view::RecordingView};
 
+pub use facts::{Batch, FactReader};
 pub use reader::LedgerReader;
 pub use snapshot::{Mark, Snapshots};
 pub use unfinished::Unfinished;

@@ -11,37 +11,27 @@ use storage_core::ledger::{Entry, decode};
 use super::{
     FILE, folder, head,
     lines::{self, Piece},
+    seek::{Place, START, seek},
 };
 use crate::{
     disk::{self, Disk, DiskFile, Mode},
-    limits::FACTS_BETWEEN_MARKS,
+    limits::FACTS_READ_OVER,
 };
 
-/// Reads facts by number and remembers where it was. It gives out only what is durable, which `HEAD` tells: a catalog
+/// Reads facts by number and remembers where it was; a far one is found in the file, not read up to. It gives out only what is durable, which `HEAD` tells: a catalog
 /// must not know a fact that a power cut takes back.
 pub struct LedgerReader {
     disk: Disk,
     dir: PathBuf,
     durable: u64,
     place: Place,
-    /// Places passed, one every few thousand facts, to go back to.
-    marks: Vec<Place>,
 }
-
-#[derive(Clone, Copy)]
-struct Place {
-    /// The next fact there has at least this number.
-    next: u64,
-    offset: u64,
-}
-
-const START: Place = Place { next: 1, offset: 0 };
 
 impl LedgerReader {
     /// Reads the ledger in `dir/ledger`, which need not exist yet.
     pub fn open(dir: &Path) -> Self {
         let disk = Disk::unwatched().of(disk::Place::Ledger);
-        Self { disk, dir: folder(dir), durable: 0, place: START, marks: vec![START] }
+        Self { disk, dir: folder(dir), durable: 0, place: START }
     }
 
     /// Facts that can be read: the number of the last durable one.
@@ -55,7 +45,7 @@ impl LedgerReader {
 
     /// At most `max` durable facts from number `from` on, in order. Damaged lines are passed over: `verify` names them.
     pub fn read_from(&mut self, from: u64, max: usize) -> io::Result<Vec<(u64, Timestamp, Fact)>> {
-        let mut facts = Vec::new();
+        let (mut facts, from) = (Vec::new(), from.max(1));
         if from > self.durable && from > self.durable()? {
             return Ok(facts);
         }
@@ -68,7 +58,6 @@ impl LedgerReader {
             self.place.offset += octets;
             let Ok(line) = decode(&line) else { continue };
             self.place.next = line.n + 1;
-            self.mark();
             if let Entry::Fact(fact) = line.entry
                 && line.n >= from
             {
@@ -80,16 +69,15 @@ impl LedgerReader {
 
     /// Opened anew each time: a buffer must not hide what was appended, or cut, since.
     fn go_to(&mut self, from: u64) -> io::Result<DiskFile> {
+        let path = self.dir.join(FILE);
+        let file = self.disk.open(&path, Mode::Read)?;
         if from < self.place.next {
-            let before = self.marks.iter().rev().find(|mark| mark.next <= from);
-            self.place = before.copied().unwrap_or(START);
+            self.place = START;
         }
-        self.disk.open(&self.dir.join(FILE), Mode::Read)
-    }
-
-    fn mark(&mut self) {
-        if self.marks.last().is_some_and(|last| self.place.next >= last.next + FACTS_BETWEEN_MARKS) {
-            self.marks.push(self.place);
+        if from > self.place.next.saturating_add(FACTS_READ_OVER) {
+            let entry = self.disk.list(&self.dir)?.into_iter().find(|entry| entry.path == path);
+            self.place = seek(&file, from, self.place, entry.map_or(0, |entry| entry.octets))?;
         }
+        Ok(file)
     }
 }

@@ -1,6 +1,7 @@
 //! The ledger on a real disk: what commits survives, what is torn is repaired, what is altered is named.
 
 mod disk;
+mod seek;
 mod snapshot;
 
 use std::{fs, path::PathBuf};

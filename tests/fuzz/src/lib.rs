@@ -3,7 +3,9 @@
 //! A target takes any octets, must return, and panics only where the parser broke a promise: what was written must be
 //! readable, what is forged must change nothing, what ended must be forgotten.
 
+mod cdr;
 pub mod endpoint;
+mod gws;
 mod handshake;
 pub mod limits;
 mod link;
@@ -37,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "genesys", seeds: signals::uris, words: signals::URI, run: signals::genesys },
     Target { name: "endpoint", seeds: endpoint::conversations, words: signals::SIP, run: endpoint::run },
     Target { name: "tlib", seeds: link::seeds, words: link::WORDS, run: link::tlib },
+    Target { name: "gws", seeds: gws::seeds, words: gws::WORDS, run: gws::gws },
     Target { name: "rtp", seeds: sound::rtp_seeds, words: &[], run: sound::rtp },
     Target { name: "rtcp", seeds: sound::rtcp_seeds, words: &[], run: sound::rtcp },
     Target { name: "srtp", seeds: sound::srtp_seeds, words: &[], run: sound::srtp },
@@ -47,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "spool", seeds: stores::spool_seeds, words: &["RBLK", "RECSPOOL"], run: stores::spool },
     Target { name: "object", seeds: stores::object_seeds, words: &[], run: stores::object },
     Target { name: "manifest", seeds: stores::manifest_seeds, words: stores::JSON, run: stores::manifest },
+    Target { name: "cdr", seeds: cdr::seeds, words: cdr::WORDS, run: cdr::cdr },
 ];
 
 /// The target of that name.

@@ -162,7 +162,7 @@ pub(crate) fn sdp(octets: &[u8]) {
             srtp_required: false,
             sdes_over_clear,
             best_effort_srtp: false,
-            dtls: None,
+            dtls: secure.then_some([7; 32]),
         };
         let mut warnings = Vec::new();
         let Ok(offer) = negotiate::offer(&offered, &policy, secure, None, &mut warnings) else { continue };

@@ -18,6 +18,7 @@ use crate::limits;
 pub(crate) fn rtp(octets: &[u8]) {
     let Ok(view) = RtpView::parse(octets) else { return };
     assert!(view.header_len() >= 12 && view.header_len() + view.payload().len() <= octets.len(), "a view stays inside");
+    assert!(12 + 4 * view.csrcs().count() <= view.header_len(), "sources stand in the header");
     let mut counter = StreamCounter::new(8_000);
     for arrival in 0..3 {
         counter.packet(view.sequence(), view.timestamp(), view.ssrc(), arrival * 20_000_000);

@@ -73,7 +73,13 @@ pub(crate) fn ledger_seeds() -> Vec<Vec<u8>> {
     let facts = [
         Fact::NodeStarted { node: "n".into(), version: "0.1".into(), interrupted: vec![recording] },
         Fact::WarningRaised { recording, name: "no_require_siprec".into(), detail: Some("a\n\"b\"".into()) },
-        Fact::UserDataAttached { recording, data: [("k".to_owned(), String::from("PGE+").into())].into(), raw: None },
+        Fact::UserDataAttached {
+            recording,
+            data: [("k".to_owned(), String::from("PGE+").into())].into(),
+            raw: None,
+            at: None,
+            source: None,
+        },
         Fact::RecordingResumed { recording, at: Timestamp::from_nanos(7), actor: model::Actor::system(), reason: None },
         Fact::RecordingPaused {
             recording,

@@ -14,7 +14,7 @@ use storage_core::view::{RecordingView, State as Phase, TrackView};
 use super::{
     Refused, Visitor, form, html as answer,
     list::{notes, parties, shown, state},
-    page::{clock, csrf, frame, when},
+    page::{Place, clock, csrf, frame, when},
     sessions, waveform,
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(super) async fn page(
         (warnings(&view))
         (objects(&view))
     };
-    Ok(answer(frame("Recording", Some(&caller), &content)))
+    Ok(answer(frame("Recording", Some((&caller, Place::Recordings)), &content)))
 }
 
 /// `POST /recordings/{id}/{action}`.

@@ -14,8 +14,8 @@ use storage_core::{
 };
 
 use super::{
-    Refused, Visitor, encoded, html as answer,
-    page::{clock, frame, when},
+    Refused, Visitor, html as answer,
+    page::{Place, clock, frame, pager, when},
 };
 use crate::{app::App, ask, limits, problem::Problem, query};
 
@@ -39,9 +39,9 @@ pub(super) async fn page(
         h1 { "Recordings" }
         (form(&pairs))
         (table(&page))
-        (pager(&page, &pairs))
+        (pager(("/", ""), ("Newest", "Older"), &pairs, page.next.as_deref()))
     };
-    Ok(answer(frame("Recordings", Some(&caller), &content)))
+    Ok(answer(frame("Recordings", Some((&caller, Place::Recordings)), &content)))
 }
 
 fn search(pairs: &query::Pairs) -> Result<Query, Problem> {
@@ -148,23 +148,6 @@ pub(super) fn notes(view: &RecordingView) -> Markup {
         @for flag in &view.flags { span.badge { (flag) } " " }
         @if !view.warnings.is_empty() {
             span.faint { (view.warnings.len()) @if view.warnings.len() == 1 { " warning" } @else { " warnings" } }
-        }
-    }
-}
-
-fn pager(page: &Page, pairs: &query::Pairs) -> Markup {
-    let filters: String = pairs
-        .iter()
-        .filter(|(name, _)| name != "cursor")
-        .map(|(name, value)| format!("{}={}&", encoded(name), encoded(value)))
-        .collect();
-    let is_first = query::value(pairs, "cursor").is_none();
-    html! {
-        nav.pager aria-label="Pages" {
-            @if !is_first { a href={ "/?" (filters) } rel="first" { "Newest" } }
-            @if let Some(next) = &page.next {
-                a href={ "/?" (filters) "cursor=" (encoded(next)) } rel="next" { "Older" }
-            }
         }
     }
 }

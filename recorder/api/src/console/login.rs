@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
+use storage_core::assurance::Day;
 
 use super::{Refused, Visitor, fields, form, html as answer, is_same_origin, page::frame};
 use crate::{
@@ -90,11 +91,12 @@ impl axum::extract::FromRequestParts<Arc<App>> for Origin {
     }
 }
 
-/// Only a recording of ours is a place to go on to: never a URL that somebody put into the link.
+/// Only a recording or a day of ours is a place to go on to: never a URL that somebody put into the link.
 fn target(next: &str) -> String {
-    match recording_id(next) {
-        Ok(id) => format!("/recordings/{id}"),
-        Err(_) => "/".into(),
+    match (recording_id(next), next.parse::<Day>()) {
+        (Ok(id), _) => format!("/recordings/{id}"),
+        (Err(_), Ok(day)) => format!("/assurance/{day}"),
+        (Err(_), Err(_)) => "/".into(),
     }
 }
 

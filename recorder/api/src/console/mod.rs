@@ -1,5 +1,6 @@
 //! The console: server-rendered pages over the same questions as the API; no outside origin, no inline script or style.
 
+mod assurance;
 mod detail;
 mod list;
 mod login;
@@ -18,6 +19,7 @@ use axum::{
 };
 use crypto::digest::constant_time_eq;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use storage_core::assurance::Day;
 
 use crate::{
     app::App,
@@ -29,12 +31,15 @@ use crate::{
 
 /// The console's part of the router.
 pub(crate) fn router() -> Router<Arc<App>> {
-    let routes: [(&'static str, MethodRouter<Arc<App>>); 6] = [
+    let routes: [(&'static str, MethodRouter<Arc<App>>); 9] = [
         ("/", get(list::page)),
         ("/login", get(login::page).post(login::submit)),
         ("/logout", post(login::logout)),
         ("/recordings/{id}", get(detail::page)),
         ("/recordings/{id}/{action}", post(detail::act)),
+        ("/assurance", get(assurance::page)),
+        ("/assurance/{day}", get(assurance::day)),
+        ("/assurance/{day}/{incident}", get(assurance::incident).post(assurance::say)),
         ("/assets/{name}", get(asset)),
     ];
     routes
@@ -58,11 +63,14 @@ impl FromRequestParts<Arc<App>> for Visitor {
     }
 }
 
-/// The login page; it leads back to the recording that was asked for, and to nothing else.
+/// The login page; it leads back to the recording or the day that was asked for, and to nothing else.
 fn login_url(uri: &Uri) -> String {
-    match uri.path().strip_prefix("/recordings/").map(recording_id) {
-        Some(Ok(id)) => format!("/login?next={id}"),
-        _ => "/login".into(),
+    let path = uri.path();
+    let id = path.strip_prefix("/recordings/").and_then(|id| recording_id(id).ok()).map(|id| id.to_string());
+    let day = path.strip_prefix("/assurance/").and_then(|rest| rest.split('/').next()?.parse::<Day>().ok());
+    match id.or(day.map(|day| day.to_string())) {
+        Some(next) => format!("/login?next={next}"),
+        None => "/login".into(),
     }
 }
 

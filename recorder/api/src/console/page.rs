@@ -2,10 +2,23 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{caller::Caller, problem::Problem};
+use super::encoded;
+use crate::{
+    caller::Caller,
+    problem::Problem,
+    query::{self, Pairs},
+    rights::Right,
+};
 
-/// A page in its frame. `caller` is none before the login.
-pub(super) fn frame(title: &str, caller: Option<&Caller>, content: &Markup) -> Markup {
+/// The part of the console a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Recordings,
+    Assurance,
+}
+
+/// A page in its frame. `visitor` is none before the login.
+pub(super) fn frame(title: &str, visitor: Option<(&Caller, Place)>, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,9 +35,27 @@ pub(super) fn frame(title: &str, caller: Option<&Caller>, content: &Markup) -> M
                 a.skip href="#content" { "Skip to content" }
                 header.bar {
                     a.brand href="/" { img src="/assets/icon.svg" alt="" width="24" height="24"; "Recorder" }
-                    @if let Some(caller) = caller { (account(caller)) }
+                    @if let Some((caller, place)) = visitor {
+                        (parts(caller, place))
+                        (account(caller))
+                    }
                 }
                 main #content { (content) }
+            }
+        }
+    }
+}
+
+/// The ways to the parts that the caller may see.
+fn parts(caller: &Caller, place: Place) -> Markup {
+    let parts = [
+        (Place::Recordings, "/", "Recordings", Right::Search),
+        (Place::Assurance, "/assurance", "Assurance", Right::Assurance),
+    ];
+    html! {
+        nav.parts aria-label="Parts of the console" {
+            @for (part, path, name, _) in parts.iter().filter(|(.., right)| caller.may(*right)) {
+                a href=(path) aria-current=[(*part == place).then_some("page")] { (name) }
             }
         }
     }
@@ -87,6 +118,26 @@ pub(super) fn when(at: model::Timestamp) -> Markup {
     let text = at.to_string();
     let shown = format!("{} {}", &text[..10], &text[11..19]);
     html! { time datetime=(text) { (shown) } }
+}
+
+/// Links to the first page and the next of a list at `path` (and a place in it), which keep its filters; `words` are what
+/// the two are called there.
+pub(super) fn pager((path, place): (&str, &str), words: (&str, &str), pairs: &Pairs, next: Option<&str>) -> Markup {
+    let filters: String = pairs
+        .iter()
+        .filter(|(name, _)| name != "cursor")
+        .map(|(name, value)| format!("{}={}&", encoded(name), encoded(value)))
+        .collect();
+    let is_first = query::value(pairs, "cursor").is_none();
+    html! {
+        nav.pager aria-label="Pages" {
+            @if !is_first { a href={ (path) "?" (filters) (place) } rel="first" { (words.0) } }
+            @if let Some(next) = next {
+                @let cursor = encoded(next);
+                a href={ (path) "?" (filters) "cursor=" (cursor) (place) } rel="next" { (words.1) }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

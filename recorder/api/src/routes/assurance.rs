@@ -6,24 +6,23 @@ use axum::{
     Json,
     body::{Bytes, to_bytes},
     extract::{Path, RawQuery, Request, State, rejection::BytesRejection},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use model::IncidentCause;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage_core::{
-    assurance::{Day, JudgedCall, Key, Verdict},
+    assurance::{Day, Key},
     query::Pattern,
 };
 
 use super::parameters;
 use crate::{
     app::App,
-    assure,
+    assure::{self, IncidentsAsked},
     caller::Caller,
     limits,
-    ports::CallsAsked,
+    ports::{CallsAsked, SignedReport},
     problem::Problem,
     query::{self, Pairs},
     shape::PageShape,
@@ -43,51 +42,55 @@ pub(super) async fn day(
     raw: RawQuery,
 ) -> Result<Response, Problem> {
     query::strict(parameters(&raw)?, &[])?;
-    let day: Day = day.parse().map_err(|_| Problem::not_found("no such day; it is written 2026-11-21"))?;
-    let outcome = assure::day(&app, &caller, day).await?;
+    let outcome = assure::day(&app, &caller, named(&day)?).await?;
     let mut answer = serde_json::to_value(&outcome.summary).unwrap_or(Value::Null);
     answer["dns"] = json!(outcome.dns);
     answer["incidents"] = (outcome.incidents.len() as u64 + outcome.unlisted).into();
+    answer["report"] = outcome.report.into();
     Ok(Json(answer).into_response())
+}
+
+/// `GET /assurance/days/{day}/report`: the document as it was signed, for `recorder assurance verify`.
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(day): Path<String>,
+    raw: RawQuery,
+) -> Result<Response, Problem> {
+    query::strict(parameters(&raw)?, &[])?;
+    let day = named(&day)?;
+    let SignedReport { revision, document } = assure::report(&app, &caller, day).await?;
+    let name = format!("attachment; filename=\"assurance-{day}-report-{revision}.json\"");
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    let name = HeaderValue::from_str(&name).expect("a day and digits are a header value");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], document).into_response())
 }
 
 /// `GET /assurance/calls`.
 pub(super) async fn calls(State(app): State<Arc<App>>, caller: Caller, raw: RawQuery) -> Result<Response, Problem> {
     let pairs = query::strict(parameters(&raw)?, &["day", "verdict", "dn", "limit", "cursor"])?;
-    let verdict = query::value(&pairs, "verdict")
-        .map(|name| Verdict::by_name(name).ok_or_else(|| Problem::parameter("verdict", "there is no such verdict")))
-        .transpose()?;
-    let dn = query::value(&pairs, "dn").map(Pattern::new);
-    let (day, limit, after) = (asked_day(&pairs)?, query::limit(&pairs)?, cursor(&pairs)?);
+    let (verdict, dn) = (assure::verdict(&pairs)?, query::value(&pairs, "dn").map(Pattern::new));
+    let (day, limit, after) = (asked_day(&pairs)?, query::limit(&pairs)?, assure::cursor(&pairs)?);
     let asked = told(&pairs);
     let question = CallsAsked { day, verdict, dn, after, limit: limit + 1 };
-    let mut items = assure::calls(&app, &caller, question, &asked).await?;
-    let has_more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next = items.last().filter(|_| has_more).map(place);
+    let (items, next) = assure::page(assure::calls(&app, &caller, question, &asked).await?, limit);
     Ok(Json(PageShape { items, next }).into_response())
 }
 
 /// `GET /assurance/incidents`.
 pub(super) async fn incidents(State(app): State<Arc<App>>, caller: Caller, raw: RawQuery) -> Result<Response, Problem> {
-    let pairs = query::strict(parameters(&raw)?, &["day", "annotated", "limit", "cursor"])?;
+    let pairs = query::strict(parameters(&raw)?, &["day", "verdict", "dn", "annotated", "limit", "cursor"])?;
     let annotated = match query::value(&pairs, "annotated") {
         None => None,
         Some("true") => Some(true),
         Some("false") => Some(false),
         Some(_) => return Err(Problem::parameter("annotated", "is neither true nor false")),
     };
-    let (limit, after) = (query::limit(&pairs)? as usize, cursor(&pairs)?);
+    let (verdict, dn) = (assure::verdict(&pairs)?, query::value(&pairs, "dn").map(Pattern::new));
+    let (limit, after) = (query::limit(&pairs)?, assure::cursor(&pairs)?);
+    let asked = IncidentsAsked { verdict, dn, annotated, after, limit };
     let outcome = assure::day(&app, &caller, asked_day(&pairs)?).await?;
-    let is_behind = |call: &JudgedCall| {
-        after.as_ref().is_none_or(|(at, key)| (call.started_at.as_str(), call.incident) > (at.as_str(), *key))
-    };
-    let fits = |call: &JudgedCall| annotated.is_none_or(|annotated| annotated == call.cause.is_some());
-    let mut items: Vec<JudgedCall> =
-        outcome.incidents.into_iter().filter(|call| is_behind(call) && fits(call)).take(limit + 1).collect();
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| has_more).map(place);
+    let (items, next) = asked.page(outcome.incidents);
     Ok(Json(PageShape { items, next }).into_response())
 }
 
@@ -114,14 +117,7 @@ pub(super) async fn annotate(
     })?;
     let Note { cause, note } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is not a JSON object with `cause` and at most a `note`"))?;
-    let cause = IncidentCause::by_name(&cause).ok_or_else(|| {
-        let names: Vec<&str> = IncidentCause::ALL.iter().map(|cause| cause.name()).collect();
-        Problem::parameter("cause", format!("is none of {}", names.join(", ")))
-    })?;
-    let note = note.filter(|note| !note.trim().is_empty());
-    if note.as_ref().is_some_and(|note| note.chars().count() > limits::REASON_CHARS) {
-        return Err(Problem::parameter("note", "is too long"));
-    }
+    let (cause, note) = assure::said(&cause, note)?;
     let incident = id.parse::<Key>().map_err(|_| Problem::not_found("no such incident"))?.to_string();
     assure::annotate(&app, &caller, incident.clone(), (cause, note)).await?;
     Ok(Json(json!({ "incident": incident, "cause": cause.name() })).into_response())
@@ -159,15 +155,9 @@ fn asked_day(pairs: &Pairs) -> Result<Day, Problem> {
     text.parse().map_err(|_| Problem::parameter("day", "is not a day, which is written 2026-11-21"))
 }
 
-/// Where a page ended: `2026-11-21T10:00:00.000Z_<incident>`.
-fn place(call: &JudgedCall) -> String {
-    format!("{}_{}", call.started_at, call.incident)
-}
-
-fn cursor(pairs: &Pairs) -> Result<Option<(String, Key)>, Problem> {
-    let Some(text) = query::value(pairs, "cursor") else { return Ok(None) };
-    let read = text.split_once('_').and_then(|(at, key)| Some((at.to_owned(), key.parse().ok()?)));
-    read.map(Some).ok_or_else(|| Problem::parameter("cursor", "is none that was given out"))
+/// The day that a path names.
+fn named(day: &str) -> Result<Day, Problem> {
+    day.parse().map_err(|_| Problem::not_found("no such day; it is written 2026-11-21"))
 }
 
 fn told(pairs: &Pairs) -> String {

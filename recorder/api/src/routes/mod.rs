@@ -34,7 +34,7 @@ pub(crate) struct Route {
 pub(crate) const PREFIX: &str = "/api/v1";
 
 /// Every route, below [`PREFIX`].
-pub(crate) const TABLE: [Route; 28] = [
+pub(crate) const TABLE: [Route; 29] = [
     Route { path: "/recordings", methods: &["get"], handler: || get(lists::recordings) },
     Route {
         path: "/recordings/{id}",
@@ -96,6 +96,7 @@ pub(crate) const TABLE: [Route; 28] = [
     Route { path: "/delivery/retry", methods: &["post"], handler: || post(interactions::retry) },
     Route { path: "/assurance/days", methods: &["get"], handler: || get(assurance::days) },
     Route { path: "/assurance/days/{day}", methods: &["get"], handler: || get(assurance::day) },
+    Route { path: "/assurance/days/{day}/report", methods: &["get"], handler: || get(assurance::report) },
     Route { path: "/assurance/calls", methods: &["get"], handler: || get(assurance::calls) },
     Route { path: "/assurance/incidents", methods: &["get"], handler: || get(assurance::incidents) },
     Route { path: "/assurance/incidents/{id}", methods: &["post"], handler: || post(assurance::annotate) },

@@ -1,16 +1,17 @@
 //! Verdicts, annotations and call detail records: who may, what is refused, what goes on record.
 
-use model::{CallSeen, Fact, IncidentNote, Personal};
+use crypto::sign::Signer;
+use model::{CallSeen, DayReported, Fact, IncidentNote, Personal};
 use storage_core::assurance::{
-    Book, Day, JudgedCall, Outcome, Settings, SilentUser, Summary,
+    Book, Day, JudgedCall, Outcome, Report, Settings, SilentUser, Summary,
     cdr::{BadLine, Imported},
 };
 
 use super::*;
-use crate::ports::{Assurance, AssuranceError, CallsAsked};
+use crate::ports::{Assurance, AssuranceError, CallsAsked, SignedReport};
 
-/// A book in which three calls of one day were not recorded.
-fn book() -> Book {
+/// A book in which three calls of one day were not recorded, and which reported the day twice.
+pub(super) fn book() -> Book {
     let mut book = Book::new(Settings { users: vec!["7009".into()], ..Settings::default() });
     for number in 0..3 {
         let started = START + number * 60_000;
@@ -26,33 +27,55 @@ fn book() -> Book {
         };
         book.apply(Timestamp::from_millis(started), &Fact::CallSeen(Box::new(call)));
     }
+    let text = String::new;
+    let reported = DayReported { day: day().to_string(), revision: 2, object: text(), sha256: text(), content: text() };
+    book.apply(later(), &Fact::DayReported(Box::new(reported)));
     book
 }
 
-fn day() -> Day {
+impl Ports {
+    /// The book with what was said since.
+    fn noted(&self) -> Book {
+        let (mut book, notes) = (book(), self.notes.lock().unwrap());
+        notes.iter().for_each(|note| book.apply(note.at, &Fact::IncidentAnnotated(Box::new(note.clone()))));
+        drop(notes);
+        book
+    }
+}
+
+pub(super) fn day() -> Day {
     Day::of(Timestamp::from_millis(START))
 }
 
-fn later() -> Timestamp {
+pub(super) fn later() -> Timestamp {
     Timestamp::from_millis(START + 86_400_000)
 }
 
 impl Assurance for Ports {
     fn days(&self) -> BoxFuture<'_, Result<Vec<Summary>, AssuranceError>> {
-        Box::pin(std::future::ready(Ok(vec![book().judge(day(), later()).summary])))
+        Box::pin(std::future::ready(Ok(vec![self.noted().judge(day(), later()).summary])))
     }
 
     fn day(&self, day: Day) -> BoxFuture<'_, Result<Outcome, AssuranceError>> {
-        Box::pin(std::future::ready(Ok(book().judge(day, later()))))
+        Box::pin(std::future::ready(Ok(self.noted().judge(day, later()))))
     }
 
     fn calls(&self, asked: CallsAsked) -> BoxFuture<'_, Result<Vec<JudgedCall>, AssuranceError>> {
         let CallsAsked { day, verdict, dn, after, limit } = asked;
         let fits = |call: &JudgedCall| dn.as_ref().is_none_or(|dn| call.dns.iter().any(|known| dn.fits(known)));
-        let calls = book().calls((day, later()), after, limit as usize, |found, call| {
+        let calls = self.noted().calls((day, later()), after, limit as usize, |found, call| {
             verdict.is_none_or(|verdict| verdict == found) && fits(call)
         });
         Box::pin(std::future::ready(Ok(calls)))
+    }
+
+    fn report(&self, day: Day) -> BoxFuture<'_, Result<SignedReport, AssuranceError>> {
+        let document = Report::new(&book(), (day, later()), "a").sign(&Signer::from_seed([3; 32]));
+        let answer = match book().reported(day) {
+            Some((revision, _)) => Ok(SignedReport { revision, document }),
+            None => Err(AssuranceError::Unknown("there is no report of that day yet".into())),
+        };
+        Box::pin(std::future::ready(answer))
     }
 
     fn silent(&self) -> BoxFuture<'_, Result<Vec<SilentUser>, AssuranceError>> {
@@ -96,6 +119,10 @@ async fn calls_and_incidents_come_by_page_and_filter() {
     assert_eq!(none["items"], serde_json::json!([]));
     let (_, incidents) = world.get(&token, &format!("/assurance/incidents?day={}&annotated=false", day())).await;
     assert_eq!(incidents["items"].as_array().unwrap().len(), 3);
+    let (_, one) = world.get(&token, &format!("/assurance/incidents?day={}&dn=7002&verdict=not_recorded", day())).await;
+    assert_eq!((one["items"].as_array().unwrap().len(), &one["items"][0]["call_uuid"]), (1, &"U2".into()));
+    let (_, none) = world.get(&token, &format!("/assurance/incidents?day={}&verdict=partial", day())).await;
+    assert_eq!(none["items"], serde_json::json!([]));
     assert!(world.last_audit().action.starts_with("assurance-"));
 }
 
@@ -107,6 +134,7 @@ async fn days_and_silent_users_are_told() {
     assert_eq!((&days["items"][0]["verdicts"]["not_recorded"], &days["items"][0]["sli"]), (&3.into(), &0.0.into()));
     let (_, one) = world.get(&token, &format!("/assurance/days/{}", day())).await;
     assert_eq!((&one["incidents"], &one["dns"][0]["name"]), (&3.into(), &"7000".into()));
+    assert_eq!(one["report"], 2);
     let (_, silent) = world.get(&token, "/assurance/silent").await;
     assert_eq!(silent["items"].as_array().unwrap().len(), 4, "{silent}");
 }
@@ -174,4 +202,23 @@ async fn a_file_is_brought_by_those_who_may_and_its_bad_lines_are_told() {
     let claim = (limits::CDR_OCTETS + 1).to_string();
     huge.headers_mut().insert(header::CONTENT_LENGTH, claim.parse().unwrap());
     assert_eq!(json(world.send(huge).await).await.0, 413);
+}
+
+#[tokio::test]
+async fn the_signed_report_comes_as_it_was_signed_to_those_who_may_see_it() {
+    let world = World::new();
+    let token = world.token(Role::Auditor);
+    let path = format!("/assurance/days/{}/report", day());
+    let response = world.ask(&token, Method::GET, &path).await;
+    assert_eq!(response.status(), 200);
+    let name = format!("attachment; filename=\"assurance-{}-report-2.json\"", day());
+    assert_eq!(response.headers()[header::CONTENT_DISPOSITION], name.as_str());
+    let signer = Signer::from_seed([3; 32]);
+    let document = octets(response).await;
+    let (told, _) = Report::verify(&document, Some(&signer.public_hex())).expect("as it was signed");
+    assert_eq!((told, world.last_audit().action.as_str()), (day().to_string(), "assurance-report"));
+    assert_eq!(world.get(&token, "/assurance/days/2020-01-01/report").await.0, 404);
+    assert_eq!(world.last_audit().result, AuditResult::Failed);
+    let agent = world.token(Role::Agent);
+    assert_eq!(world.get(&agent, &path).await.0, 403);
 }

@@ -5,7 +5,7 @@ use crate::caller::COOKIE;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-async fn browse(world: &World, cookie: &str, method: Method, path: &str, form: &str) -> Response {
+pub(super) async fn browse(world: &World, cookie: &str, method: Method, path: &str, form: &str) -> Response {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -19,7 +19,7 @@ async fn browse(world: &World, cookie: &str, method: Method, path: &str, form: &
 }
 
 /// A user of that role and the cookie of their session.
-async fn logged_in(world: &World, name: &str, role: Role) -> String {
+pub(super) async fn logged_in(world: &World, name: &str, role: Role) -> String {
     world.access.add_user(name, role, "correct horse").unwrap();
     let response = browse(world, "", Method::POST, "/login", &format!("user={name}&password=correct+horse")).await;
     assert_eq!((response.status().as_u16(), &response.headers()[header::LOCATION]), (303, &"/".parse().unwrap()));
@@ -31,7 +31,7 @@ async fn logged_in(world: &World, name: &str, role: Role) -> String {
 }
 
 /// The form token of a page.
-fn token_of(page: &str) -> String {
+pub(super) fn token_of(page: &str) -> String {
     page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 

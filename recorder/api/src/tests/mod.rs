@@ -3,6 +3,7 @@
 mod assurance;
 mod audio;
 mod console;
+mod console_assurance;
 mod contract;
 mod interactions;
 mod lists;
@@ -24,8 +25,8 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use model::{
-    Actor, Audit, AuditResult, CallCommand, Command, CommandError, EndCause, Fact, Gap, GapCause, HistoryLine,
-    MediaObject, Party, RecordingId, Role, RsId, SmallMap, Timestamp, TrackCounters, TrackNo,
+    Actor, Audit, AuditResult, CallCommand, Command, CommandError, Contributor, EndCause, Fact, Gap, GapCause,
+    HistoryLine, MediaObject, Party, RecordingId, Role, RsId, SmallMap, Timestamp, TrackCounters, TrackNo,
 };
 use serde_json::Value;
 use storage_core::{
@@ -338,6 +339,7 @@ fn archived(number: u8) -> RecordingView {
         end_cause: Some(EndCause::Bye),
         warnings: vec![WarningView { name: "no_sip_src".into(), detail: None }],
         correlation: SmallMap::from([("queue".to_owned(), "sales".to_owned())]),
+        user_data_told: Vec::new(),
         history: vec![HistoryLine {
             at,
             event: "established".into(),
@@ -405,6 +407,11 @@ fn track(number: u16, opened_at: Timestamp, gaps: Vec<Gap>) -> TrackView {
         stream_to: Some(opened_at.plus_nanos(4_000_000_000)),
         counters: Some(TrackCounters { received: 250, lost: 3, ..TrackCounters::default() }),
         gaps,
+        contributors: vec![Contributor {
+            csrc: 7,
+            packets: 9,
+            spans: vec![(opened_at, opened_at.plus_nanos(1_000_000_000))],
+        }],
         chunks: Some(2),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{CodecKind, Gap, GapCause, Timestamp};
 
-use super::{Plan, TrackPlan, TrackSpec, channels, holes::Holes};
+use super::{Plan, TrackPlan, TrackSpec, channels, contributors::Contributors, holes::Holes};
 use crate::{
     codec::{self, Law, TICK_HZ},
     count::StreamCounter,
@@ -32,6 +32,7 @@ struct Track {
     counter: StreamCounter,
     refused: u64,
     holes: Holes,
+    contributors: Contributors,
     /// Spans of arrival whose packets were taken and then not kept.
     dropped: Vec<Gap>,
     anchors: BTreeMap<u32, Anchor>,
@@ -156,6 +157,7 @@ impl Track {
             follower: Follower::new(),
             refused: 0,
             holes: Holes::default(),
+            contributors: Contributors::default(),
             dropped: Vec::new(),
             anchors: BTreeMap::new(),
             segments: Vec::new(),
@@ -178,6 +180,7 @@ impl Track {
             return;
         }
         self.holes.packet(&followed, ticks);
+        self.contributors.packet(view, &followed, ticks);
         let level = self.listen(kind, view.payload());
         let after_pause = followed.before.is_some_and(|before| followed.ts > before.end);
         let sighting = Sighting {
@@ -281,6 +284,7 @@ impl Track {
             gaps,
             audio_packets: self.audio_packets,
             unrendered_packets: self.unrendered_packets,
+            contributors: self.contributors.finish(&self.segments),
             span: start.zip(end).map(|(start, end)| (stamp(start), stamp(end))),
             payloads: self.spec.payloads,
             segments: self.segments,

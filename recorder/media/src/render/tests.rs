@@ -1,6 +1,7 @@
 //! Whole recordings through both passes: what was sent must come out, in its place, whatever the network did.
 
 mod clocks;
+mod contributors;
 mod network;
 
 use model::{CodecKind, Gap, GapCause, Timestamp};

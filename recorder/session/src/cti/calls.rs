@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{HistoryLine, RecordingId, Timestamp};
+use model::{HistoryLine, RecordingId, SmallMap, Timestamp};
 use signaling_core::tlib::event::CallIds;
 
 use crate::limits;
@@ -16,23 +16,50 @@ pub(crate) struct CallNo(u64);
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     /// Each as it was spelled first: whoever is asked about the call may know it by no other spelling.
-    names: BTreeMap<Name, String>,
+    names: SmallMap<Name, String>,
+    /// Its ConnIDs in the order in which they were heard of.
+    pub(crate) conn_ids: Vec<String>,
     /// The first CallUUID that it had, or else ConnID: what the recordings of one interaction share.
     pub(crate) interaction: Option<String>,
     pub(crate) recordings: Vec<RecordingId>,
     pub(crate) history: Vec<HistoryLine>,
-    pub(crate) user_data: BTreeMap<String, String>,
+    pub(crate) user_data: SmallMap<String, Datum>,
     /// `ani`, `dnis`, `call_type`.
-    pub(crate) about: BTreeMap<&'static str, String>,
-    /// Link and DN that know it now, for requests: who spoke last and has not left.
-    pub(crate) at: BTreeMap<String, u16>,
+    pub(crate) about: SmallMap<&'static str, String>,
+    /// DNs that are on it now, for requests: who spoke last and has not left.
+    pub(crate) at: SmallMap<String, Place>,
+    /// Calls that went into this one by transfer or conference.
+    pub(crate) went_in: BTreeSet<CallNo>,
     /// A CTI source said that nothing of it may be kept now.
     pub(crate) is_paused: bool,
     /// Somebody asked for it to be kept, whatever begins to be recorded of it.
     pub(crate) is_wanted: bool,
     /// What each recording was told of its call.
-    pub(crate) told: BTreeMap<RecordingId, BTreeMap<String, String>>,
+    pub(crate) told: SmallMap<RecordingId, SmallMap<String, String>>,
     last_at: Timestamp,
+}
+
+/// A value of user data, and where it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Datum {
+    pub(crate) value: String,
+    pub(crate) told: Telling,
+}
+
+/// Which link told something, and when it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Telling {
+    pub(crate) at: Timestamp,
+    pub(crate) link: u16,
+}
+
+/// How a DN knows its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The link that watches it.
+    pub(crate) link: u16,
+    /// The ConnID there; a call that goes to another site has another one.
+    pub(crate) conn_id: Option<String>,
 }
 
 /// One name of a call. Case says nothing in any of them.
@@ -65,9 +92,14 @@ impl Call {
         self.first(|name| matches!(name, Name::Uuid(_)))
     }
 
-    /// A ConnID of it.
+    /// The first ConnID that it had.
     pub(crate) fn conn_id(&self) -> Option<String> {
-        self.first(|name| matches!(name, Name::Conn(_)))
+        self.conn_ids.first().cloned()
+    }
+
+    /// A ConnID of it as it was spelled first.
+    pub(crate) fn spelled(&self, conn_id: &str) -> Option<String> {
+        self.conn_ids.iter().find(|known| known.eq_ignore_ascii_case(conn_id)).cloned()
     }
 
     /// Adds a line in the order of its time. False: it is there already, or there is no room.
@@ -85,30 +117,38 @@ impl Call {
     }
 
     /// User data that is new or different.
-    pub(crate) fn learn(&mut self, data: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    pub(crate) fn learn(&mut self, data: BTreeMap<String, String>, told: Telling) -> BTreeMap<String, String> {
         let mut changed = BTreeMap::new();
         for (key, value) in data {
             let is_full = self.user_data.len() >= limits::USER_DATA_PER_CALL && !self.user_data.contains_key(&key);
-            if !is_full && self.user_data.get(&key) != Some(&value) {
-                self.user_data.insert(key.clone(), value.clone());
+            if !is_full && self.user_data.get(&key).is_none_or(|known| known.value != value) {
+                self.user_data.insert(key.clone(), Datum { value: value.clone(), told });
                 changed.insert(key, value);
             }
         }
         changed
     }
 
+    /// User data as it is now, by who told it when.
+    pub(crate) fn data_by_telling(&self) -> BTreeMap<Telling, BTreeMap<String, String>> {
+        let mut by_telling = BTreeMap::<Telling, BTreeMap<String, String>>::new();
+        for (key, Datum { value, told }) in self.user_data.iter() {
+            by_telling.entry(*told).or_default().insert(key.clone(), value.clone());
+        }
+        by_telling
+    }
+
     fn absorb(&mut self, other: Self) {
         self.names.extend(other.names);
+        self.conn_ids.extend(other.conn_ids);
+        self.went_in.extend(other.went_in);
         self.recordings.extend(other.recordings);
         for line in other.history {
             self.tell(line);
         }
-        for (key, value) in other.user_data {
-            self.user_data.entry(key).or_insert(value);
-        }
-        for (key, value) in other.about {
-            self.about.entry(key).or_insert(value);
-        }
+        // What both know, this one knows better.
+        self.user_data = other.user_data.into_iter().chain(std::mem::take(&mut self.user_data)).collect();
+        self.about = other.about.into_iter().chain(std::mem::take(&mut self.about)).collect();
         self.at.extend(other.at);
         self.is_paused |= other.is_paused;
         self.is_wanted |= other.is_wanted;
@@ -152,9 +192,10 @@ impl Calls {
         }
         let call = self.all.get_mut(&no)?;
         for (name, spelled) in names {
-            if call.names.len() < limits::NAMES_PER_CALL {
+            if call.names.len() < limits::NAMES_PER_CALL && !call.names.contains_key(&name) {
                 self.by_name.insert(name.clone(), no);
-                call.names.entry(name).or_insert(spelled);
+                call.conn_ids.extend(matches!(name, Name::Conn(_)).then(|| spelled.clone()));
+                call.names.insert(name, spelled);
             }
         }
         call.interaction = call.interaction.take().or_else(|| call.call_uuid()).or_else(|| call.conn_id());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::{CallSeen, Expectation, Fact, Personal, Treatment};
 use signaling_core::tlib::event::CallKind;
 
-use super::{CallNo, calls::Call, source};
+use super::{CallNo, calls::Call};
 use crate::{
     core::{Core, Step},
     policy::Words,
@@ -52,7 +52,7 @@ impl Core {
             Treatment::Provisional => Expectation::Provisional,
             Treatment::Record => Expectation::Record,
         };
-        let seen = CallSeen { expectation, rule: ruling.rule, source: source(link), ..call.seen(&words) };
+        let seen = CallSeen { expectation, rule: ruling.rule, source: self.config.source(link), ..call.seen(&words) };
         step.out.facts.push(Fact::CallSeen(Box::new(seen)));
     }
 }

@@ -6,7 +6,7 @@ use model::{
 };
 use signaling_core::tlib::event::{ControlEvent, RecordControl};
 
-use super::{CallNo, source};
+use super::CallNo;
 use crate::core::{Core, Step};
 
 impl Core {
@@ -29,24 +29,25 @@ impl Core {
             at: step.now,
             event: word(control.what).to_owned(),
             dn: control.dn.map(Personal::new),
-            source: source(control.link),
+            source: self.config.source(control.link),
             ..HistoryLine::default()
         };
         let is_new = call.tell(line.clone());
         let reason = control.reasons.values().next().cloned();
-        let named = control.ids.record_id.as_deref().and_then(|id| self.recording_named(no, id));
-        let targets = named.map_or_else(|| self.live_of(no), |one| vec![one]);
+        // Whoever starts what is recorded provisionally wants it to be kept, in the time after the call too.
+        let of_call = if control.what == RecordControl::Start { self.keepable_of(no) } else { self.live_of(no) };
+        let named = control.ids.record_id.as_deref().and_then(|id| self.recording_named(&of_call, id));
+        let targets = named.map_or(of_call, |one| vec![one]);
         for recording in targets {
             if is_new {
                 let line = line.clone();
                 step.out.facts.push(Fact::CallTold(Box::new(model::CallTold { recording, line })));
             }
-            let actor = cti_actor(Some(control.link));
+            let actor = self.config.cti_actor(Some(control.link));
             match control.what {
                 RecordControl::Pause => self.pause_as(recording, actor, reason.clone(), step),
                 RecordControl::Resume => self.resume_as(recording, actor, reason.clone(), step),
                 RecordControl::Stop => self.stop(recording, reason.clone(), step),
-                // Whoever starts what is recorded provisionally wants it to be kept.
                 RecordControl::Start => self.keep_as_asked(recording, actor, step),
             }
         }
@@ -98,9 +99,11 @@ impl Core {
             CallControl::Keep => return false,
         };
         let Some(call) = self.calls.get(no) else { return false };
-        let (Some((dn, link)), Some(conn_id)) = (call.at.first_key_value(), call.conn_id()) else { return false };
+        let Some((dn, place)) = call.at.iter().next() else { return false };
+        let known = place.conn_id.as_ref().and_then(|id| call.spelled(id));
+        let Some(conn_id) = known.or_else(|| call.conn_id()) else { return false };
         step.out.orders.push(Order::AskRecording(Box::new(AskRecording {
-            link: *link,
+            link: place.link,
             message: what.number(),
             dn: Personal::new(dn.clone()),
             conn_id,
@@ -124,9 +127,9 @@ impl Core {
         call.recordings.iter().copied().filter(|id| self.is_controllable(*id)).collect()
     }
 
-    /// The recording of the call that has this record id.
-    fn recording_named(&self, no: CallNo, record_id: &str) -> Option<RecordingId> {
-        self.live_of(no).into_iter().find(|id| {
+    /// That of these which has this record id.
+    fn recording_named(&self, of_call: &[RecordingId], record_id: &str) -> Option<RecordingId> {
+        of_call.iter().copied().find(|id| {
             let known = self.recordings.get(id).and_then(|recording| recording.call.as_ref());
             known.and_then(|ids| ids.record_id.as_deref()).is_some_and(|known| known.eq_ignore_ascii_case(record_id))
         })
@@ -138,11 +141,6 @@ fn record_id(uuid: &str, now: Timestamp) -> String {
     let text = now.to_string();
     let (date, time) = text.split_once('T').unwrap_or((text.as_str(), ""));
     format!("{uuid}_{date}_{}", time.get(..8).unwrap_or_default().replace(':', "-"))
-}
-
-/// A CTI source that acts.
-pub(crate) fn cti_actor(link: Option<u16>) -> Actor {
-    Actor { id: link.map_or_else(|| "tlib".to_owned(), source), role: None }
 }
 
 const fn word(what: RecordControl) -> &'static str {

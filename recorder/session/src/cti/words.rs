@@ -2,7 +2,7 @@
 
 use model::{CallDirection, Personal};
 
-use super::calls::Call;
+use super::calls::{Call, Datum};
 use crate::policy::Words;
 
 /// User data that names the queue: of the switch, and of its router (Universal Routing Server).
@@ -24,7 +24,7 @@ impl Call {
         }
         words.agents.sort_unstable();
         words.agents.dedup();
-        for (name, value) in &self.about {
+        for (name, value) in self.about.iter() {
             match *name {
                 "call_type" => words.direction = direction(value),
                 "dnis" => {
@@ -34,7 +34,7 @@ impl Call {
                 _ => words.number(value),
             }
         }
-        for (key, value) in &self.user_data {
+        for (key, Datum { value, .. }) in self.user_data.iter() {
             words.data(key, value);
             if QUEUES.iter().any(|name| name.eq_ignore_ascii_case(key)) {
                 words.queues.push(value.clone());

@@ -231,6 +231,84 @@ fn a_transfer_makes_both_recordings_one_interaction() {
 }
 
 #[test]
+fn a_consultation_takes_along_what_had_gone_into_it() {
+    let mut world = World::new();
+    world.feed(leg(1, "7001"));
+    let offer = Offer { lines: vec![line(None, LineState::Active)] };
+    let correlation = [("genesys_uuid".to_owned(), "U3".to_owned()), ("conn_id".to_owned(), "00CC".to_owned())].into();
+    let third = Offered { correlation, ..*offered(3, offer) };
+    world.feed(Input::Signal(Event::Offered(Box::new(third))));
+    let third = world.opened()[0];
+    let joins = |previous: &str, uuid: &str, conn: &str| {
+        let ids = CallIds { previous_conn_id: Some(previous.into()), ..ids(Some(uuid), Some(conn)) };
+        call(CallEvent { ids, ..told(CallKind::PartyChanged, 1_005) })
+    };
+    let of_third = |world: &World| {
+        world.facts.iter().find_map(|fact| match fact {
+            Fact::CorrelationLearned { recording, keys } if *recording == third => {
+                keys.get("interaction").map(|id| id.reveal().clone())
+            }
+            _ => None,
+        })
+    };
+    world.feed(joins("00CC", "U2", "00BB"));
+    assert_eq!(of_third(&world), Some("U2".into()));
+    world.feed(joins("00BB", "U1", "00AA"));
+    assert_eq!(of_third(&world), Some("U1".into()), "its own consultation went into the call");
+    // In a circle nothing goes on for ever.
+    world.feed(joins("00AA", "U3", "00CC"));
+    assert_eq!(of_third(&world), None);
+}
+
+#[test]
+fn a_call_that_gets_another_conn_id_tells_both_and_is_asked_for_by_the_one_it_has() {
+    let mut world = World::new();
+    world.feed(leg(1, "7001"));
+    world.feed(call(told(CallKind::Established, 1_001)));
+    assert_eq!(world.keys("conn_id"), ["00AA"]);
+    world.feed(call(told(CallKind::Released, 1_002)));
+    let moved = CallEvent {
+        ids: ids(Some("U1"), Some("0011")),
+        this_dn: Some("7002".into()),
+        ..told(CallKind::Ringing, 1_003)
+    };
+    world.feed(call(moved.clone()));
+    assert_eq!((world.keys("conn_id"), world.keys("conn_id#2")), (Vec::new(), vec!["0011".into()]));
+    world.feed(call(CallEvent { kind: CallKind::Established, ..moved }));
+    assert!(world.keys("conn_id#2").is_empty(), "once");
+    assert_eq!(world.call_control("U1", CallControl::Start), Ok(()));
+    assert_eq!(world.asked()[0].conn_id, "0011", "the switch knows it by no other any more");
+}
+
+#[test]
+fn user_data_says_who_told_it_and_when() {
+    let telling = |world: &World| -> Vec<(Vec<String>, Option<u64>, Option<String>)> {
+        let told = world.facts.iter().filter_map(|fact| match fact {
+            Fact::UserDataAttached { data, at, source, .. } => Some((data, at, source)),
+            _ => None,
+        });
+        told.map(|(data, at, source)| (data.keys().cloned().collect(), at.map(Timestamp::millis), source.clone()))
+            .collect()
+    };
+    let mut world = World::new();
+    world.core.config.links = vec!["tlib:0".into(), "tlib:1".into(), "gws:desk".into()];
+    world.feed(call(CallEvent { user_data: data(&[("a", "1"), ("b", "1")]), ..told(CallKind::Ringing, 990) }));
+    world.feed(call(CallEvent { link: 0, user_data: data(&[("b", "2")]), ..told(CallKind::Attached, 995) }));
+    // The recording begins later, and hears of each as it was told.
+    world.feed(leg(1, "7001"));
+    let (desk, switch) = (Some("gws:desk".to_owned()), Some("tlib:0".to_owned()));
+    let heard = telling(&world);
+    assert!(heard.contains(&(vec!["a".into()], Some(990_000), desk.clone())), "{heard:?}");
+    assert!(heard.contains(&(vec!["b".into()], Some(995_000), switch)), "{heard:?}");
+    assert_eq!(world.history()[0].source, "gws:desk");
+    // A source without a clock: when we heard of it.
+    world.feed(call(CallEvent { at_ns: None, user_data: data(&[("c", "1")]), ..told(CallKind::Attached, 0) }));
+    assert_eq!(telling(&world), [(vec!["c".into()], Some(world.now.millis()), desk)]);
+    world.feed(Input::Cti(CtiEvent::LinkUp { link: 2 }));
+    assert_eq!(world.facts, [Fact::CtiLinkChanged { source: "gws:desk".into(), is_up: true, reason: None }]);
+}
+
+#[test]
 fn the_agent_at_a_dn_is_told_with_its_calls() {
     let mut world = World::new();
     world.feed(Input::Cti(CtiEvent::Agent { link: 2, dn: "7001".into(), agent: Some("a17".into()) }));

@@ -49,6 +49,13 @@ impl World {
         at
     }
 
+    fn kept_by(&self) -> Option<&str> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::RecordingKept { actor, .. } => Some(actor.id.as_str()),
+            _ => None,
+        })
+    }
+
     fn keep_call(&mut self, name: &str) -> Result<(), CommandError> {
         let actor = Actor { id: "desktop".into(), role: None };
         let command = CallCommand { call: name.into(), kind: CallControl::Keep, actor, reason: None };
@@ -83,6 +90,14 @@ fn only(dialog: u64, dn: &str) -> Input {
     let Input::Signal(Event::Offered(mut offered)) = leg(dialog, dn) else { unreachable!("an offer") };
     offered.genesys.as_mut().unwrap().record_dn = None;
     Input::Signal(Event::Offered(offered))
+}
+
+/// A request of somebody else to record call U1 was carried out.
+fn start(record_id: Option<&str>) -> Input {
+    let ids = CallIds { call_uuid: Some("U1".into()), record_id: record_id.map(str::to_owned), ..CallIds::default() };
+    let what = RecordControl::Start;
+    let start = ControlEvent { link: 2, what, ids, dn: None, reasons: BTreeMap::new(), is_state: false };
+    Input::Cti(CtiEvent::Control(Box::new(start)))
 }
 
 fn told(kind: CallKind, dn: &str, data: &[(&str, &str)]) -> Input {
@@ -162,11 +177,34 @@ fn a_call_that_was_asked_for_before_its_recording_began_is_kept() {
 fn somebody_elses_start_of_a_recording_keeps_what_is_recorded_already() {
     let mut world = world();
     world.feed(only(1, "7001"));
-    let ids = CallIds { call_uuid: Some("U1".into()), ..CallIds::default() };
-    let reasons = BTreeMap::new();
-    let start = ControlEvent { link: 2, what: RecordControl::Start, ids, dn: None, reasons, is_state: false };
-    world.feed(Input::Cti(CtiEvent::Control(Box::new(start))));
-    assert!(world.facts.iter().any(|fact| matches!(fact, Fact::RecordingKept { actor, .. } if actor.id == "tlib:2")));
+    world.feed(start(None));
+    assert_eq!(world.kept_by(), Some("tlib:2"));
+}
+
+#[test]
+fn somebody_elses_start_keeps_what_is_over_in_time_and_nothing_when_it_comes_too_late() {
+    let mut world = world();
+    world.over();
+    world.wait(GRACE_MS - 4_000);
+    world.feed(start(None));
+    assert_eq!(world.kept_by(), Some("tlib:2"));
+    assert!(world.finishes());
+    assert!(world.facts.iter().any(|fact| matches!(fact, Fact::CallTold(told) if told.line.event == "record_start")));
+    world.wait(10 * GRACE_MS);
+    assert_eq!(world.destroyed(), None);
+    // By its recording id, too.
+    let mut world = self::world();
+    world.over();
+    world.feed(start(Some("R1")));
+    assert_eq!((world.kept_by(), world.finishes()), (Some("tlib:2"), true));
+    // Too late: nobody is told anything of it.
+    let mut world = self::world();
+    let id = world.over();
+    world.wait(GRACE_MS);
+    assert_eq!(world.destroyed().map(|(id, ..)| id), Some(id));
+    world.feed(start(None));
+    assert!(world.kept_by().is_none() && !world.finishes());
+    assert!(world.facts.iter().all(|fact| fact.recording() != Some(id)), "{:?}", world.facts);
 }
 
 #[test]

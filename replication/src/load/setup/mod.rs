@@ -88,6 +88,9 @@ fn check(spec: &LoadSpec, connections: u32) -> Result<(), CallError> {
     if spec.call.layout != Layout::Single {
         return wrong("setup-only: needs layout single");
     }
+    if spec.call.dtls.is_some() {
+        return wrong("setup-only: has no sound, and so no handshakes");
+    }
     if connections == 0 || connections > limits::SETUP_CONNECTIONS {
         return wrong("connections: 1 to 256");
     }

@@ -54,6 +54,7 @@ pub enum Do {
     Login,
     Logout,
     Private,
+    Keep,
     Flood,
     Record,
     RecordStop,
@@ -149,7 +150,7 @@ impl Do {
     const fn needs(self) -> &'static [&'static str] {
         match self {
             Self::Ring | Self::Dial | Self::Hold | Self::Retrieve | Self::Leave => &["call", "dn"],
-            Self::Answer | Self::Release | Self::Abandon | Self::Attach | Self::Flood => &["call"],
+            Self::Answer | Self::Release | Self::Abandon | Self::Attach | Self::Keep | Self::Flood => &["call"],
             Self::Transfer | Self::Conference => &["call", "dn", "to"],
             Self::Login => &["dn", "agent"],
             Self::Logout => &["dn"],

@@ -215,6 +215,10 @@ impl Endpoint {
         let reply = match (&request.method, request.to.tag()) {
             (Method::Other(_), _) => self.reply(405).with("Allow", ALLOW),
             _ if !matches!(typed::scheme(&request.uri).as_deref(), Some("sip" | "sips")) => self.reply(416),
+            // RFC 3891 3. A BYE ends its session all the same.
+            (Method::Update | Method::Info | Method::Options, _) if request.headers.get("Replaces").is_some() => {
+                self.reply(400)
+            }
             (_, Some(tag)) => match self.tags.get(tag).copied().filter(|id| self.belongs(*id, request)) {
                 Some(id) => return self.on_inside(id, arrived, at),
                 None => self.reply(481),

@@ -20,35 +20,64 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Undecided {
     waiting: BTreeMap<DialogId, Instant>,
-    /// What the decisions of the last [`limits::OVERLOAD_WINDOW`] had waited for at least, from its beginning on.
-    window: Option<(Instant, Duration)>,
-    /// Since when decisions have come without a break, and the last of them.
-    flow: Option<(Instant, Instant)>,
+    window: Option<Window>,
     /// The queue does not empty: whoever comes has to wait, not for a moment but since long.
     is_standing: bool,
+    /// More come than are decided, and many wait already.
+    is_growing: bool,
+}
+
+/// What is looked at together, for [`limits::OVERLOAD_WINDOW`], while decisions come without a break.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    began: Instant,
+    /// Of the last decision.
+    last: Instant,
+    /// How many waited when it began.
+    queue: usize,
+    /// What those decided in it had waited for at least.
+    least: Duration,
+}
+
+impl Window {
+    fn begin(now: Instant, queue: usize) -> Self {
+        Self { began: now, last: now, queue, least: Duration::MAX }
+    }
+
+    /// Plainly fewer wait now than when it began.
+    fn has_shrunk(&self, queue: usize) -> bool {
+        queue + limits::OVERLOAD_GROWTH.min(self.queue / 8) < self.queue
+    }
 }
 
 impl Undecided {
     pub(super) fn begin(&mut self, id: DialogId, now: Instant) {
         if self.waiting.is_empty() {
-            (self.window, self.is_standing) = (None, false);
+            (self.window, self.is_standing, self.is_growing) = (None, false, false);
         }
         self.waiting.insert(id, now);
     }
 
     /// It waits no longer, because it was decided.
     pub(super) fn decided(&mut self, id: DialogId, now: Instant) {
+        let queue = self.waiting.len();
         let Some(since) = self.waiting.remove(&id) else { return };
-        let waited = now.saturating_duration_since(since);
-        let goes_on = |(_, last): &(Instant, Instant)| now.saturating_duration_since(*last) < limits::OVERLOAD_BREAK;
-        self.flow = Some((self.flow.filter(goes_on).map_or(now, |(began, _)| began), now));
-        let (began, least) = self.window.map_or((now, waited), |(began, least)| (began, least.min(waited)));
-        if now.saturating_duration_since(began) < limits::OVERLOAD_WINDOW {
-            self.window = Some((began, least));
-            return;
+        let goes_on = |window: &Window| now.saturating_duration_since(window.last) < limits::OVERLOAD_BREAK;
+        let mut window = self.window.filter(goes_on).unwrap_or_else(|| {
+            self.is_standing &= queue > limits::UNDECIDED_FEW;
+            Window::begin(now, queue)
+        });
+        window.last = now;
+        window.least = window.least.min(now.saturating_duration_since(since));
+        if now.saturating_duration_since(window.began) >= limits::OVERLOAD_WINDOW {
+            self.is_standing = if self.is_standing {
+                window.least > limits::OVERLOAD_OVER
+            } else {
+                window.least > limits::OVERLOAD_WAIT && !window.has_shrunk(queue)
+            };
+            window = Window::begin(now, queue);
         }
-        self.window = None;
-        self.is_standing = least > if self.is_standing { limits::OVERLOAD_OVER } else { limits::OVERLOAD_WAIT };
+        self.window = Some(window);
     }
 
     /// It waits no longer, because it is gone.
@@ -60,20 +89,27 @@ impl Undecided {
         self.waiting.len()
     }
 
-    /// Many wait, and not for a moment: what comes now would wait longer still. Neither alone says so, and no single long
-    /// wait does: after a disk or a machine stood still everybody has waited long, and all are served at once. It is
-    /// behind when even the shortest wait of a tenth of a second was long, when others have been served for as long while
-    /// many wait, or when nothing moves for seconds.
+    /// Many wait, and what comes now would wait longer still. Neither many nor one long wait says so: a burst at once, or
+    /// what came while a disk or a machine stood still, is served as fast as it can be, and meanwhile fewer and fewer wait.
+    /// It is behind when more wait the longer others are served, when even the shortest wait of a tenth of a second was
+    /// long and the queue stays as long as it was, or when nothing moves for seconds.
     fn is_behind(&mut self, now: Instant) -> bool {
-        let oldest = self.waiting.first_key_value().map(|(_, since)| *since);
-        let is_stuck = oldest.is_some_and(|since| now.saturating_duration_since(since) > limits::UNDECIDED_AGE);
-        // Not the oldest: one that nobody ever decides says nothing.
-        let passed_over = self.waiting.values().nth(limits::UNDECIDED_FEW).copied();
-        if let (Some(since), Some((began, last))) = (passed_over, self.flow) {
-            self.is_standing |= last.saturating_duration_since(since.max(began)) > limits::OVERLOAD_WINDOW;
-        }
-        self.waiting.len() >= limits::UNDECIDED
-            || (self.waiting.len() > limits::UNDECIDED_FEW && (self.is_standing || is_stuck))
+        let queue = self.waiting.len();
+        let age = |since: Instant| now.saturating_duration_since(since);
+        let grows = |window: Window| {
+            age(window.last) < limits::OVERLOAD_BREAK
+                && age(window.began) >= limits::OVERLOAD_WINDOW / 2
+                && queue >= window.queue + limits::OVERLOAD_GROWTH
+        };
+        self.is_growing |= queue >= limits::UNDECIDED_MANY && self.window.is_some_and(grows);
+        self.is_growing &= queue > limits::UNDECIDED_FEW;
+        let is_stuck = self.waiting.first_key_value().is_some_and(|(_, since)| age(*since) > limits::UNDECIDED_AGE);
+        let room = match (self.is_standing || is_stuck, self.is_growing) {
+            (true, _) => limits::UNDECIDED_FEW + 1,
+            (_, true) => limits::UNDECIDED_MANY,
+            _ => limits::UNDECIDED,
+        };
+        queue >= room
     }
 }
 

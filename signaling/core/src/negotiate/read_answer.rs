@@ -31,6 +31,8 @@ pub struct AnsweredLine {
     pub payloads: Vec<Payload>,
     /// Its key, on an SRTP line.
     pub crypto: Option<Sdes>,
+    /// Who begins the handshake and with whom, on a DTLS-SRTP line.
+    pub dtls: Option<dtls::Answered>,
 }
 
 /// Why an answer cannot be used: acknowledge it, then hang up.
@@ -47,6 +49,8 @@ pub enum AnswerError {
     Mismatch(usize),
     /// The line has no crypto line, or one with a tag or suite that was not offered there; counted from 1.
     Crypto(usize),
+    /// The line has no usable fingerprint, or a role that was not left to it; counted from 1.
+    Dtls(usize),
 }
 
 impl fmt::Display for AnswerError {
@@ -57,6 +61,9 @@ impl fmt::Display for AnswerError {
             }
             Self::Mismatch(line) => write!(f, "m-line {line} of the answer has another medium or protocol"),
             Self::Crypto(line) => write!(f, "m-line {line} of the answer has no crypto line that was offered"),
+            Self::Dtls(line) => {
+                write!(f, "m-line {line} of the answer has no fingerprint or setup that fits the offer")
+            }
         }
     }
 }
@@ -66,7 +73,7 @@ impl std::error::Error for AnswerError {}
 /// Reads `answer` against `offer`, both as they were on the wire.
 ///
 /// # Errors
-/// [`AnswerError`] when the answer breaks RFC 3264 or RFC 4568 in a way that leaves no safe reading.
+/// [`AnswerError`] when the answer breaks RFC 3264, RFC 4568 or RFC 5763 in a way that leaves no safe reading.
 pub fn read_answer(offer: &SessionDescription, answer: &SessionDescription) -> Result<Vec<AnsweredLine>, AnswerError> {
     if offer.media.len() != answer.media.len() {
         return Err(AnswerError::LineCount { offered: offer.media.len(), answered: answer.media.len() });
@@ -87,8 +94,11 @@ fn line(
     }
     let accepted = answered.port != 0 && offered.port != 0;
     let by_handshake = !offered.has("crypto") && dtls::has_fingerprint(offer, offered);
-    let is_srtp = answered.protocol.to_ascii_uppercase().starts_with("RTP/SAVP") && !by_handshake;
-    let crypto = if accepted && is_srtp { Some(key(number, offered, answered)?) } else { None };
+    let is_srtp = answered.protocol.to_ascii_uppercase().starts_with("RTP/SAVP");
+    let crypto = if accepted && is_srtp && !by_handshake { Some(key(number, offered, answered)?) } else { None };
+    let agreed = || dtls::answered((offer, offered), (answer, answered)).map_err(|_| AnswerError::Dtls(number));
+    let is_dtls = dtls::is_dtls(answered) || is_srtp && by_handshake;
+    let dtls = if accepted && is_dtls { Some(agreed()?) } else { None };
     let address = answer.host(answered).and_then(|host| host.parse().ok());
     Ok(AnsweredLine {
         accepted,
@@ -100,6 +110,7 @@ fn line(
         direction: answer.direction(answered),
         payloads: payload::of(answered),
         crypto,
+        dtls,
     })
 }
 

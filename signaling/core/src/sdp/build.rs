@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use super::{
     Direction, crypto,
+    dtls::{self, Setup},
     write::{self, Description, Line},
 };
 use crate::event::Payload;
@@ -36,6 +37,8 @@ pub struct OfferLine {
     pub direction: Direction,
     /// Keys; with any the line is `RTP/SAVP`, without `RTP/AVP`.
     pub crypto: Vec<OfferKey>,
+    /// Keys by a handshake: the line is `UDP/TLS/RTP/SAVP`, and `crypto` must be empty.
+    pub dtls: Option<OfferDtls>,
     /// `a=ptime` in milliseconds.
     pub ptime_ms: Option<u16>,
     /// `a=rtcp-mux`.
@@ -60,6 +63,15 @@ pub struct OfferKey {
     pub suite: String,
     /// Our master key || salt, of the length of the suite.
     pub key_salt: Vec<u8>,
+}
+
+/// What a DTLS-SRTP line says of us (RFC 5763 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferDtls {
+    /// SHA-256 of our certificate.
+    pub own: [u8; 32],
+    /// Who begins.
+    pub setup: Setup,
 }
 
 impl fmt::Debug for OfferKey {
@@ -91,13 +103,18 @@ impl OfferLine {
             codecs,
             direction: Direction::SendOnly,
             crypto: Vec::new(),
+            dtls: None,
             ptime_ms: Some(20),
             rtcp_mux: false,
         }
     }
 
     fn written(&self) -> Line {
-        let protocol = if self.crypto.is_empty() { "RTP/AVP" } else { "RTP/SAVP" };
+        let protocol = match (&self.dtls, self.crypto.is_empty()) {
+            (Some(_), _) => "UDP/TLS/RTP/SAVP",
+            (None, false) => "RTP/SAVP",
+            (None, true) => "RTP/AVP",
+        };
         let mut line = Line {
             kind: self.media.clone(),
             port: self.port,
@@ -119,6 +136,10 @@ impl OfferLine {
         }
         for key in &self.crypto {
             line.with("crypto", crypto::write(key.tag, &key.suite, &key.key_salt));
+        }
+        if let Some(OfferDtls { own, setup }) = &self.dtls {
+            line.with("fingerprint", dtls::write_fingerprint(own));
+            line.with("setup", setup.word().to_owned());
         }
         if self.rtcp_mux {
             line.with_flag("rtcp-mux");

@@ -64,6 +64,61 @@ pub struct Ours<'a> {
     pub before: Option<&'a Dtls>,
 }
 
+/// What an offer says of who begins (RFC 5763 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// Whoever the answer names.
+    ActPass,
+    /// Who offers.
+    Active,
+    /// Who answers.
+    Passive,
+}
+
+impl Setup {
+    /// The value of `a=setup`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ActPass => "actpass",
+            Self::Active => "active",
+            Self::Passive => "passive",
+        }
+    }
+
+    /// The one of that value.
+    pub fn by_word(word: &str) -> Option<Self> {
+        [Self::ActPass, Self::Active, Self::Passive].into_iter().find(|setup| setup.word().eq_ignore_ascii_case(word))
+    }
+}
+
+/// What the answer to a line of ours agrees on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// We begin the handshake.
+    pub is_client: bool,
+    /// Hashes of the certificate that the peer shows: one of them has to match.
+    pub fingerprints: Vec<Fingerprint>,
+}
+
+/// Reads the answer to a line that we offered, each line with the description it stands in.
+///
+/// # Errors
+/// [`DtlsError`] when it proves nothing, or takes a role that the offer did not leave to it.
+pub fn answered(
+    offered: (&SessionDescription, &Media),
+    answered: (&SessionDescription, &Media),
+) -> Result<Answered, DtlsError> {
+    let word =
+        |(sdp, media), default| nearest(sdp, media, "setup").next().unwrap_or(default).trim().to_ascii_lowercase();
+    // Without a word the offerer begins (RFC 4145 4.1).
+    let is_client = match (word(offered, "active").as_str(), word(answered, "passive").as_str()) {
+        ("actpass" | "active", "passive") => true,
+        ("actpass" | "passive", "active") => false,
+        _ => return Err(DtlsError::UnknownSetup),
+    };
+    Ok(Answered { is_client, fingerprints: fingerprints(answered.0, answered.1)? })
+}
+
 /// Reads what a line offers.
 ///
 /// # Errors
@@ -231,6 +286,35 @@ mod tests {
             let other = again(&print.replace("0a", "0b"), false).map(|dtls| dtls.is_client);
             assert_eq!(other, if setup == "actpass" { Ok(false) } else { Err(DtlsError::NoAddress) });
         }
+    }
+
+    #[test]
+    fn an_answer_takes_the_role_that_is_left_to_it_and_no_other() {
+        let sdp = |setup: &str| {
+            let print = hex("0a", 32);
+            let text = format!("v=0\nm=audio 40000 UDP/TLS/RTP/SAVP 0\na=fingerprint:sha-256 {print}\n{setup}");
+            SessionDescription::parse(text.as_bytes()).expect("SDP")
+        };
+        let role = |offer: &str, answer: &str| {
+            let (offer, answer) = (sdp(offer), sdp(answer));
+            answered((&offer, &offer.media[0]), (&answer, &answer.media[0])).map(|answered| answered.is_client)
+        };
+        assert_eq!(role("a=setup:actpass\n", "a=setup:active\n"), Ok(false));
+        assert_eq!(role("a=setup:actpass\n", "a=setup:passive\n"), Ok(true));
+        assert_eq!(role("a=setup:passive\n", "a=setup:active\n"), Ok(false));
+        assert_eq!(role("a=setup:active\n", ""), Ok(true), "no word in an answer means passive");
+        for (offer, answer) in [("active", "active"), ("passive", "passive"), ("actpass", "actpass"), ("x", "active")] {
+            let said = role(&format!("a=setup:{offer}\n"), &format!("a=setup:{answer}\n"));
+            assert_eq!(said, Err(DtlsError::UnknownSetup), "{offer} {answer}");
+        }
+        let bare = SessionDescription::parse(b"v=0\nm=audio 40000 UDP/TLS/RTP/SAVP 0\na=setup:active\n").expect("SDP");
+        let offer = sdp("a=setup:actpass\n");
+        let said = answered((&offer, &offer.media[0]), (&bare, &bare.media[0]));
+        assert_eq!(said, Err(DtlsError::NoFingerprint));
+        for setup in [Setup::ActPass, Setup::Active, Setup::Passive] {
+            assert_eq!(Setup::by_word(setup.word()), Some(setup));
+        }
+        assert_eq!(Setup::by_word("holdconn"), None);
     }
 
     #[test]

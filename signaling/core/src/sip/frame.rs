@@ -43,8 +43,15 @@ pub enum FrameError {
     BodyTooLarge,
 }
 
+/// Overwrites octets that are done with: a message may carry digits that somebody pressed, and memory that is given back
+/// keeps what was in it.
+pub fn erase(octets: &mut [u8]) {
+    octets.fill(0);
+    std::hint::black_box(octets);
+}
+
 /// Cuts one stream. Push what was read, then pull frames until there is none. No octet is looked at or moved more than a
-/// few times, however small the pieces and the messages are.
+/// few times, however small the pieces and the messages are; none that was pulled stays in the buffer.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
@@ -66,10 +73,25 @@ impl Framer {
         octets = &octets[skipped..];
         // Moves what is left once it is less than what was pulled.
         if self.at * 2 >= self.buffer.len() {
-            self.buffer.drain(..self.at);
+            let left = self.front().len();
+            self.buffer.copy_within(self.at.., 0);
+            erase(&mut self.buffer[left..]);
+            self.buffer.truncate(left);
             self.at = 0;
         }
+        self.make_room(octets.len());
         self.buffer.extend_from_slice(octets);
+    }
+
+    /// Grows as a vector does, and leaves nothing in the memory that was too small.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.buffer.len() + more;
+        if needed > self.buffer.capacity() {
+            let mut larger = Vec::with_capacity(needed.max(self.buffer.capacity() * 2));
+            larger.extend_from_slice(&self.buffer);
+            erase(&mut self.buffer);
+            self.buffer = larger;
+        }
     }
 
     /// Whether a message has begun and is not complete.
@@ -81,12 +103,18 @@ impl Framer {
         &self.buffer[self.at..]
     }
 
-    /// The first octets, which are done with.
-    fn take(&mut self, octets: usize) -> &[u8] {
-        let from = self.at;
+    /// The first octets are done with.
+    fn pass(&mut self, octets: usize) {
+        erase(&mut self.buffer[self.at..self.at + octets]);
         self.at += octets;
         self.searched = 0;
-        &self.buffer[from..self.at]
+    }
+
+    /// Gives the first octets away.
+    fn take(&mut self, octets: usize) -> Vec<u8> {
+        let taken = self.front()[..octets].to_vec();
+        self.pass(octets);
+        taken
     }
 
     /// The next frame, if it is complete.
@@ -96,12 +124,12 @@ impl Framer {
     pub fn pull(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.known.is_none() {
             if self.front().starts_with(b"\r\n\r\n") {
-                self.take(4);
+                self.pass(4);
                 return Ok(Some(Frame::Ping));
             }
             // A single CRLF before a message is noise (RFC 3261 7.5); two octets may still become a ping.
             if self.front().starts_with(b"\r\n") && self.front().len() > 2 && self.front()[2] != b'\r' {
-                self.take(2);
+                self.pass(2);
             }
             if matches!(self.front(), [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r']) {
                 return Ok(None);
@@ -125,7 +153,7 @@ impl Framer {
             return Ok(None);
         }
         self.known = None;
-        Ok(Some(Frame::Message(self.take(end + length).to_vec())))
+        Ok(Some(Frame::Message(self.take(end + length))))
     }
 
     /// Where the head at the front ends. An end is three octets at most behind what was searched before.
@@ -143,8 +171,16 @@ impl Framer {
         self.known = None;
         let present = (self.front().len() - end).min(length);
         self.skip = length - present;
-        let head = self.take(end + present)[..end].to_vec();
+        let head = self.take(end);
+        self.pass(present);
         Ok(Frame::TooLarge(head))
+    }
+}
+
+/// A message that never became whole.
+impl Drop for Framer {
+    fn drop(&mut self) {
+        erase(&mut self.buffer);
     }
 }
 
@@ -172,6 +208,23 @@ mod tests {
         for piece in [1, 2, 3, 5, 7, 41] {
             assert_eq!(read(piece), (read(text.len()).0, false), "pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn what_was_pulled_is_not_in_the_buffer_any_more() {
+        let digit = b"INFO sip:a@b SIP/2.0\r\nl : 8\r\n\r\nSignal=7".as_slice();
+        let has = |octets: &[u8]| octets.windows(8).any(|window| window == b"Signal=7");
+        let mut framer = Framer::default();
+        // The one behind is not whole yet, so that the buffer is kept.
+        framer.push(&[digit, digit, &digit[..30]].concat());
+        assert!(has(&framer.buffer));
+        for _ in 0..2 {
+            assert_eq!(framer.pull().unwrap(), Some(Frame::Message(digit.to_vec())));
+        }
+        assert_eq!(framer.pull().unwrap(), None);
+        assert!(!has(&framer.buffer), "{:?}", framer.buffer);
+        framer.push(&digit[30..]);
+        assert!(framer.pull().unwrap().is_some() && !has(&framer.buffer));
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub fn metadata(spec: &MetadataSpec) -> String {
     out
 }
 
+/// The `Content-Disposition` of a body by [`multipart`]: both of its parts are required, and so is the whole (RFC 5621 8.2).
+pub const DISPOSITION: &str = "render;handling=required";
+
 /// `Content-Type` and octets of a body with an offer and its metadata (RFC 7866 9.1).
 pub fn multipart(sdp: &[u8], metadata: &str) -> (String, Vec<u8>) {
     let mut body = Vec::with_capacity(sdp.len() + metadata.len() + 300);
@@ -97,7 +100,8 @@ pub fn multipart(sdp: &[u8], metadata: &str) -> (String, Vec<u8>) {
         body.extend_from_slice(b"\r\n");
     };
     part(&mut body, "Content-Type: application/sdp\r\nContent-Disposition: session;handling=required", sdp);
-    let headers = "Content-Type: application/rs-metadata+xml\r\nContent-Disposition: recording-session";
+    let headers =
+        "Content-Type: application/rs-metadata+xml\r\nContent-Disposition: recording-session;handling=required";
     part(&mut body, headers, metadata.as_bytes());
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     (format!("multipart/mixed;boundary={BOUNDARY}"), body)

@@ -39,7 +39,8 @@ impl Book {
         let mut incidents: Vec<JudgedCall> = incidents.into_iter().map(|(_, call)| call).collect();
         incidents.sort_by(|one, other| (&one.started_at, one.incident).cmp(&(&other.started_at, other.incident)));
         let (summary, dns) = tally.finish(day, &self.names);
-        Outcome { summary, dns, incidents, unlisted }
+        let report = self.reported(day).map(|(revision, _)| revision);
+        Outcome { summary, dns, incidents, unlisted, report }
     }
 
     /// Calls of one day that `wanted` takes, by beginning, behind `after`; at most `limit`.

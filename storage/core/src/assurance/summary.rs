@@ -96,6 +96,8 @@ pub struct Outcome {
     pub incidents: Vec<JudgedCall>,
     /// Incidents for which there was no room.
     pub unlisted: u64,
+    /// The last signed report of it in the archive, as its revision; none while there is none.
+    pub report: Option<u32>,
 }
 
 /// Adds a day up.

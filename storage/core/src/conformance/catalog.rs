@@ -96,7 +96,7 @@ fn story() -> Vec<(u64, Fact)> {
         opened(2, 200),
         Fact::PartiesNamed { recording, parties },
         Fact::CorrelationLearned { recording, keys: map("conn_id", "01AB") },
-        Fact::UserDataAttached { recording, data: map("DNIS", "0800-42"), raw: None },
+        Fact::UserDataAttached { recording, data: map("DNIS", "0800-42"), raw: None, at: None, source: None },
         Fact::WarningRaised { recording, name: "no_sip_src".into(), detail: None },
         Fact::SessionJoined {
             recording,

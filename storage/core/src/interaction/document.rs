@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{EndCause, GapCause, MediaObject, RecordingId, Timestamp};
 use serde::Serialize;
 
-use super::{Gathered, history, people};
+use super::{Gathered, attached, history, people};
 use crate::{
     limits::{PAUSES_PER_INTERACTION, USER_DATA_PER_INTERACTION},
     view::{self, RecordingView, TrackView},
@@ -56,6 +56,7 @@ pub struct Document<'a> {
     retention: BTreeSet<&'a str>,
     parties: Vec<people::Person<'a>>,
     user_data: BTreeMap<&'a str, &'a str>,
+    user_data_told: Vec<attached::Attached<'a>>,
     correlation: BTreeMap<&'a str, &'a str>,
     recordings: Vec<RecordingShape<'a>>,
     pauses: Vec<Pause>,
@@ -70,6 +71,7 @@ struct LeftOut {
     recordings: bool,
     parties: usize,
     user_data: usize,
+    user_data_told: usize,
     pauses: usize,
     history: usize,
 }
@@ -135,6 +137,7 @@ impl<'a> Document<'a> {
         let (parties, parties_left) = people::merge(views);
         let (history, history_left) = history::merge(views);
         let (user_data, user_data_left) = user_data(views);
+        let (user_data_told, told_left) = attached::merge(views);
         let (pauses, pauses_left) = pauses(views);
         let merged_into = merged_into.filter(|_| views.is_empty());
         let started = views.iter().map(|view| view.started_at).min();
@@ -154,7 +157,7 @@ impl<'a> Document<'a> {
             dnis: people::number(views, "dnis", &["callee", "called"]),
             call_type: views.iter().find_map(|view| view.correlation.get("call_type")).map(String::as_str),
             call_uuids: ids(views, |view| view.call_uuid.as_deref()),
-            conn_ids: ids(views, |view| view.conn_id.as_deref()),
+            conn_ids: views.iter().flat_map(RecordingView::conn_ids).collect(),
             record_ids: ids(views, |view| view.record_id.as_deref()),
             sip_call_ids: views
                 .iter()
@@ -165,6 +168,7 @@ impl<'a> Document<'a> {
             retention: ids(views, |view| view.correlation.get("retention").map(String::as_str)),
             parties,
             user_data,
+            user_data_told,
             correlation: pairs(views, |view| &view.correlation),
             recordings: views.iter().map(|view| RecordingShape::among(view, views)).collect(),
             pauses,
@@ -173,6 +177,7 @@ impl<'a> Document<'a> {
                 recordings: gathered.has_more,
                 parties: parties_left,
                 user_data: user_data_left,
+                user_data_told: told_left,
                 pauses: pauses_left,
                 history: history_left,
             },

@@ -8,9 +8,9 @@ use crate::{
     view::RecordingView,
 };
 
-/// One thing that happened.
+/// What a line of a history says, in the words of the API and of documents. It has no `Debug`: it is about people.
 #[derive(Serialize)]
-pub(super) struct Line<'a> {
+pub struct Happened<'a> {
     at: String,
     event: &'a str,
     dn: Option<&'a str>,
@@ -18,6 +18,28 @@ pub(super) struct Line<'a> {
     third: Option<&'a str>,
     agent: Option<&'a str>,
     role: Option<&'a str>,
+}
+
+impl<'a> Happened<'a> {
+    /// What `line` says.
+    pub fn of(line: &'a HistoryLine) -> Self {
+        Self {
+            at: line.at.to_string(),
+            event: &line.event,
+            dn: Personal::said(&line.dn),
+            other: Personal::said(&line.other),
+            third: Personal::said(&line.third),
+            agent: Personal::said(&line.agent),
+            role: line.role.as_deref(),
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    #[serde(flatten)]
+    happened: Happened<'a>,
     /// Who told it.
     sources: Vec<&'a str>,
     /// Whose call it happened in.
@@ -71,13 +93,7 @@ fn telling(line: &HistoryLine) -> (&str, Timestamp) {
 impl<'a> Line<'a> {
     fn of(recording: RecordingId, line: &'a HistoryLine) -> Self {
         Self {
-            at: line.at.to_string(),
-            event: &line.event,
-            dn: said(&line.dn),
-            other: said(&line.other),
-            third: said(&line.third),
-            agent: said(&line.agent),
-            role: line.role.as_deref(),
+            happened: Happened::of(line),
             sources: vec![&line.source],
             recordings: vec![recording.to_string()],
             told: line,
@@ -86,8 +102,9 @@ impl<'a> Line<'a> {
     }
 
     fn add(&mut self, recording: RecordingId, line: &'a HistoryLine) {
-        self.agent = self.agent.or_else(|| said(&line.agent));
-        self.role = self.role.or(line.role.as_deref());
+        let Happened { agent, role, .. } = &mut self.happened;
+        *agent = agent.or_else(|| Personal::said(&line.agent));
+        *role = role.or(line.role.as_deref());
         if !self.sources.contains(&line.source.as_str()) {
             self.sources.push(&line.source);
             self.tellings.push(telling(line));
@@ -97,8 +114,4 @@ impl<'a> Line<'a> {
             self.recordings.push(recording);
         }
     }
-}
-
-fn said(text: &Option<Personal<String>>) -> Option<&str> {
-    text.as_ref().map(|text| text.reveal().as_str())
 }

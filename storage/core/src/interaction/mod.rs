@@ -7,6 +7,7 @@
 //!
 //! What the document says stands in `INTERACTION.md` beside this file, its schema in `schema.json`.
 
+mod attached;
 mod document;
 mod history;
 mod people;
@@ -15,6 +16,7 @@ mod step;
 mod tests;
 
 pub use document::{Document, RecordingShape, Revision, State};
+pub use history::Happened;
 pub use step::{Naming, Rank, Step, step};
 
 use crate::{

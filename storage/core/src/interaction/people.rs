@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Confidence, Party, RecordingId, Timestamp};
+use model::{Confidence, Party, Personal, RecordingId, Timestamp};
 use serde::Serialize;
 
 use crate::{limits::PARTIES_PER_INTERACTION, view::RecordingView};
@@ -77,7 +77,7 @@ impl<'a> Person<'a> {
     }
 
     fn add(&mut self, view: &'a RecordingView, party: &'a Party) {
-        self.name = self.name.or_else(|| party.name.as_ref().map(|name| name.reveal().as_str()));
+        self.name = self.name.or_else(|| Personal::said(&party.name));
         self.role = self.role.or(party.role.as_deref());
         self.agents.extend(view.agent_at(self.address));
         self.also.extend(party.also.iter().map(|address| address.reveal().as_str()));

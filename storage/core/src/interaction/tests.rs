@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     fold,
-    limits::{HISTORY_PER_INTERACTION, PARTIES_PER_INTERACTION},
+    limits::{HISTORY_PER_INTERACTION, PARTIES_PER_INTERACTION, USER_DATA_TOLD, USER_DATA_TOLD_PER_INTERACTION},
     memory::MemoryCatalog,
 };
 
@@ -45,7 +45,15 @@ fn learned(number: u8, keys: &[(&str, &str)]) -> Fact {
 
 fn data(number: u8, pairs: &[(&str, &str)]) -> Fact {
     let data = pairs.iter().map(|(name, value)| ((*name).to_owned(), Personal::new((*value).to_owned()))).collect();
-    Fact::UserDataAttached { recording: id(number), data, raw: None }
+    Fact::UserDataAttached { recording: id(number), data, raw: None, at: None, source: None }
+}
+
+fn said(number: u8, (key, value): (&str, &str), seconds: u64, source: &str) -> Fact {
+    let mut fact = data(number, &[(key, value)]);
+    if let Fact::UserDataAttached { at: when, source: who, .. } = &mut fact {
+        (*when, *who) = (Some(at(seconds)), Some(source.to_owned()));
+    }
+    fact
 }
 
 fn party(address: &str, role: &str) -> Party {
@@ -216,6 +224,67 @@ fn what_two_switches_and_two_recordings_tell_of_one_event_is_one_line() {
 }
 
 #[test]
+fn user_data_tells_who_said_which_value_when_and_each_once() {
+    let mut facts = whole(1, Some("U1"), 0, 10);
+    facts.extend(whole(2, Some("U1"), 2, 12));
+    // The later value is told first, the same one by two switches and of two recordings; an older ledger knows no time.
+    facts.push(said(1, ("mood", "better"), 5, "tlib:0"));
+    facts.push(said(1, ("mood", "good"), 1, "tlib:0"));
+    facts.push(said(2, ("mood", "better"), 5, "gws:desk"));
+    facts.push(said(2, ("mood", "better"), 5, "gws:desk"));
+    facts.push(data(1, &[("old", "1")]));
+    let found = document(&views(&facts), 1);
+    let told = found["user_data_told"].as_array().expect("what was told");
+    let lines: Vec<_> = told.iter().map(|one| (one["key"].as_str(), one["value"].as_str(), &one["at"])).collect();
+    let time = |seconds: u64| Value::from(at(seconds).to_string());
+    let (first, second) = (time(1), time(5));
+    assert_eq!(lines, [(Some("mood"), Some("good"), &first), (Some("mood"), Some("better"), &second)]);
+    assert_eq!(told[1]["sources"], json!(["gws:desk", "tlib:0"]));
+    assert_eq!(told[1]["recordings"].as_array().map(Vec::len), Some(2));
+    assert_eq!(found["user_data"]["old"], "1");
+    facts.push(Fact::RecordingDeleted { recording: id(1), actor: Actor::system(), reason: None });
+    facts.push(Fact::RecordingDeleted { recording: id(2), actor: Actor::system(), reason: None });
+    assert_eq!(document(&views(&facts), 2)["user_data_told"], json!([]), "it is about people");
+}
+
+#[test]
+fn a_flood_of_values_keeps_the_times_of_those_that_count() {
+    let mut facts = whole(1, Some("U1"), 0, 10);
+    facts.push(said(1, ("first", "1"), 0, "tlib:0"));
+    let many = USER_DATA_TOLD as u64 + 100;
+    facts.extend((1..=many).map(|number| said(1, ("n", &number.to_string()), number, "tlib:0")));
+    facts.push(said(1, ("other", "1"), many, "tlib:0"));
+    let found = document(&views(&facts), 1);
+    let told = found["user_data_told"].as_array().expect("what was told");
+    assert_eq!((told.len(), &told[0]["key"]), (USER_DATA_TOLD, &json!("first")));
+    assert_eq!(
+        (&told[told.len() - 1]["value"], &found["user_data"]["n"]),
+        (&json!(many.to_string()), &json!(many.to_string()))
+    );
+    assert_eq!(found["user_data"]["other"], "1", "it is known, without its time");
+    // Two recordings have more than a document takes.
+    let mut more = facts.clone();
+    for number in [2, 3] {
+        more.extend(whole(number, Some("U1"), 1, 9));
+        more.extend((1..=many).map(|value| said(number, (&format!("n{number}"), &value.to_string()), value, "tlib:0")));
+    }
+    let found = document(&views(&more), 1);
+    assert_eq!(found["user_data_told"].as_array().map(Vec::len), Some(USER_DATA_TOLD_PER_INTERACTION));
+    assert_eq!(found["left_out"]["user_data_told"], 3 * USER_DATA_TOLD - USER_DATA_TOLD_PER_INTERACTION);
+}
+
+#[test]
+fn conn_ids_that_a_call_gets_on_its_way_are_all_there() {
+    let mut facts = whole(1, Some("U1"), 0, 10);
+    facts.push(learned(1, &[("conn_id", "00a1"), ("conn_id#2", "00b7"), ("conn_idle", "no")]));
+    let gathered = views(&facts);
+    assert_eq!(document(&gathered, 1)["conn_ids"], json!(["00a1", "00b7"]));
+    let terms = crate::query::terms(&gathered.views[0]);
+    let found = |id: &str| terms.iter().any(|(key, value)| *key == crate::query::Key::ConnId && value == id);
+    assert!(found("00a1") && found("00b7") && !found("no"), "and it is found by each: {terms:?}");
+}
+
+#[test]
 fn a_document_is_open_until_all_is_finished_and_settled() {
     let mut facts = whole(1, Some("U1"), 0, 10);
     let state = |facts: &[Fact], is_settled| {
@@ -255,7 +324,8 @@ fn bounds_hold_and_say_what_they_kept_out() {
         (0..HISTORY_PER_INTERACTION as u64 + 5).map(|n| line(10 * n, "held", "7001", "tlib:0")).collect();
     gathered.has_more = true;
     let found = document(&gathered, 1);
-    let left_out = json!({ "recordings": true, "parties": 3, "user_data": 0, "pauses": 0, "history": 5 });
+    let left_out =
+        json!({ "recordings": true, "parties": 3, "user_data": 0, "user_data_told": 0, "pauses": 0, "history": 5 });
     assert_eq!(found["left_out"], left_out);
     assert_eq!(found["history"].as_array().map(Vec::len), Some(HISTORY_PER_INTERACTION));
 }
@@ -316,6 +386,7 @@ fn a_document_keeps_to_its_schema() {
     let mut facts = whole(1, Some("U1"), 0, 10);
     facts.push(Fact::PartiesNamed { recording: id(1), parties: vec![party("7001", "agent")] });
     facts.push(told(1, line(1, "established", "7001", "tlib:0")));
+    facts.push(said(1, ("k", "v"), 1, "tlib:0"));
     let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
     assert_eq!(schema["$id"], SCHEMA_ID);
     same_names(&document(&views(&facts), 1), &schema, "document");

@@ -24,7 +24,7 @@ use storage_core::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::{Ledger, LedgerReader};
+use crate::ledger::{FactReader, Ledger};
 
 const START: u64 = 1_790_000_000_000;
 const SETTLE_MS: u64 = 30_000;
@@ -107,7 +107,7 @@ impl World {
     }
 
     fn consolidator(&self) -> Consolidator {
-        let reader = LedgerReader::open(self.dir.path());
+        let reader = FactReader::open(self.dir.path());
         let catalog = Arc::clone(&self.catalog) as Arc<dyn Catalog>;
         Consolidator::new(reader, self.store.clone(), catalog, (self.clock(), SETTLE_MS), &Registry::new())
     }
@@ -233,7 +233,7 @@ fn whole(number: u8, call_uuid: &str) -> Vec<Fact> {
 
 fn attached(number: u8, name: &str, value: &str) -> Fact {
     let data = [(name.to_owned(), Personal::new(value.to_owned()))].into();
-    Fact::UserDataAttached { recording: id(number), data, raw: None }
+    Fact::UserDataAttached { recording: id(number), data, raw: None, at: None, source: None }
 }
 
 fn learned(number: u8, name: &str, value: &str) -> Fact {

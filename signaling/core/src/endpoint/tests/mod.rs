@@ -8,6 +8,7 @@ macro_rules! vector {
 
 mod life;
 mod overload;
+mod replaces;
 mod restore;
 mod rig;
 

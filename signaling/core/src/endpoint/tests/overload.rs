@@ -1,6 +1,6 @@
 //! The door under overload: who is turned away, how soon, and who never is.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::*;
 use crate::event::Offered;
@@ -104,39 +104,71 @@ fn a_queue_that_stands_turns_away_until_waits_are_short_again() {
     assert_eq!(statuses(&rig.send(&another(10_900))), [100], "waits are short again");
 }
 
-#[test]
-fn who_is_passed_over_for_a_tenth_of_a_second_closes_the_door() {
-    let mut rig = Rig::new(Transport::Tcp, "auto");
-    let burst: Vec<Offered> = (0..8 * limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect();
-    // Served one after the other; nobody's wait is known to be long before the first window is over.
-    let mut served = burst.iter();
-    for _ in 0..7 {
-        rig.now += Duration::from_millis(15);
-        let one = served.next().unwrap();
-        assert_eq!(rig.accept(one.dialog, &one.offer).status, 200);
-        rig.events();
+/// A line of calls, served in the order in which they came.
+struct Line {
+    rig: Rig,
+    waiting: VecDeque<Offered>,
+    came: usize,
+}
+
+impl Line {
+    fn new(waiting: usize) -> Self {
+        let mut rig = Rig::new(Transport::Tcp, "auto");
+        let waiting = fill(&mut rig, waiting).into();
+        Self { rig, waiting, came: 100_000 }
     }
-    assert_eq!(statuses(&rig.send(&another(2_000))), [100], "90 ms");
-    rig.events();
-    rig.now += Duration::from_millis(15);
-    let one = served.next().unwrap();
-    assert_eq!(rig.accept(one.dialog, &one.offer).status, 200);
-    rig.events();
-    assert_eq!(statuses(&rig.send(&another(2_001))), [503]);
+
+    /// Every ten milliseconds `served` of those who wait longest are served and `come` others come, `rounds` times; what
+    /// the newcomers were told.
+    fn pace(&mut self, rounds: usize, (come, served): (usize, usize)) -> Vec<u16> {
+        (0..rounds).flat_map(|_| self.moment(come, served)).collect()
+    }
+
+    fn moment(&mut self, come: usize, served: usize) -> Vec<u16> {
+        self.rig.now += Duration::from_millis(10);
+        for one in self.waiting.drain(..served.min(self.waiting.len())) {
+            assert_eq!(self.rig.accept(one.dialog, &one.offer).status, 200);
+        }
+        self.rig.events();
+        let first = self.came;
+        self.came += come;
+        let told = (first..self.came).flat_map(|number| statuses(&self.rig.send(&another(number)))).collect();
+        let offered = |event| if let Event::Offered(offered) = event { Some(*offered) } else { None };
+        self.waiting.extend(self.rig.events().into_iter().filter_map(offered));
+        told
+    }
 }
 
 #[test]
-fn a_machine_that_stood_still_for_a_second_turns_nobody_away() {
-    let mut rig = Rig::new(Transport::Tcp, "auto");
-    let long = Duration::from_secs(1);
-    let held: Vec<Offered> = (0..4 * limits::UNDECIDED_FEW).map(|n| rig.offered(&another(n))).collect();
-    rig.now += long;
-    // What came meanwhile is read at once, before a decision.
-    assert_eq!(statuses(&rig.send(&another(2_000))), [100]);
-    rig.events();
-    held.iter().for_each(|one| assert_eq!(rig.accept(one.dialog, &one.offer).status, 200));
-    round(&mut rig, 3_000, Duration::from_millis(5));
-    assert_eq!(statuses(&rig.send(&another(4_000))), [100]);
+fn twice_what_can_be_served_keeps_the_queue_short_from_the_first_tenth_of_a_second_on() {
+    let mut line = Line::new(0);
+    let (mut longest, mut refused) = (0, 0);
+    for _ in 0..40 {
+        refused += line.pace(1, (40, 17)).iter().filter(|status| **status == 503).count();
+        longest = longest.max(line.waiting.len());
+    }
+    assert!(longest <= limits::UNDECIDED_MANY + limits::UNDECIDED_MANY / 2, "{longest} waited");
+    assert!(refused > 40 * 15, "{refused}");
+    // And when fewer come, they are let in again.
+    line.pace(30, (2, 17));
+    assert!(line.pace(30, (10, 17)).iter().all(|status| *status == 100));
+}
+
+#[test]
+fn what_came_while_a_machine_stood_still_is_served_and_nobody_is_turned_away() {
+    let mut line = Line::new(0);
+    let mut told = line.pace(20, (10, 17));
+    // Half a second without a decision, then as fast as it goes; calls come all the while.
+    told.extend(line.pace(50, (10, 0)));
+    assert!(line.waiting.len() > 3 * limits::UNDECIDED_MANY);
+    told.extend(line.pace(80, (10, 17)));
+    assert!(told.iter().all(|status| *status == 100), "{told:?}");
+}
+
+#[test]
+fn a_burst_is_served_though_others_come_behind_it() {
+    let mut line = Line::new(10 * limits::UNDECIDED_FEW);
+    assert!(line.pace(60, (5, 17)).iter().all(|status| *status == 100));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use model::{CallDirection, Expectation, Timestamp};
 
 use super::*;
+use crate::limits::{CDR_VALUE_OCTETS, CDRS_PER_FACT, LEDGER_LINE_OCTETS};
 
 fn all(text: &str) -> (Vec<Cdr>, Vec<BadLine>) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -80,4 +81,19 @@ fn hostile_lines_are_bad_lines() {
         "calluuid,dn,start,duration\n{long},1,1795255200,1\na\u{7}b,1,1795255200,1\nU,1,1795255200,1e300\n,,1795255200,1\n"
     ));
     assert_eq!((good.len(), bad.len()), (0, 4), "{bad:?}");
+}
+
+#[test]
+fn as_many_calls_as_stand_in_a_line_of_the_ledger_fit_it_whatever_they_hold() {
+    // Every octet of it takes two in JSON.
+    let plain = "\\".repeat(CDR_VALUE_OCTETS);
+    let ids = "019aa5c0-0000-7000-8000-000000000001|".repeat(CDR_VALUE_OCTETS / 37);
+    let columns = ["id", "calluuid", "connid", "callid", "recordid", "ani", "dnis", "dn", "agent"];
+    let mut line = serde_json::json!({ "recordingid": ids.trim_end_matches('|') });
+    columns.iter().for_each(|column| line[*column] = plain.clone().into());
+    (line["start"], line["duration"]) = (1_795_255_200.into(), 1.into());
+    let (good, bad) = all(&line.to_string());
+    assert_eq!((good.len(), bad), (1, vec![]));
+    let octets = serde_json::to_vec(&good[0]).expect("plain data").len();
+    assert!(octets * CDRS_PER_FACT < LEDGER_LINE_OCTETS, "{octets} octets each");
 }
