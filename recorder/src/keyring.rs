@@ -1,10 +1,12 @@
 //! The data keys of recordings: made at the first track, wrapped by the custodian at once, kept in the key store, and
 //! held unwrapped only while the recording is live or being finished.
 
+mod syncer;
+
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use crypto::{
@@ -15,12 +17,20 @@ use custody::SystemEntropy;
 use model::RecordingId;
 use storage::KeyStore;
 
+pub(crate) use syncer::Syncer;
+
 /// Shared by the session thread (makes and destroys), the finisher and playback (read). The lock is held for a map
-/// look-up or an append, never across a decision.
+/// look-up or an append, across no decision, and across the disk only when a key is destroyed.
 #[derive(Clone)]
 pub(crate) struct Keyring {
     custodian: Arc<dyn Custodian + Send + Sync>,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// A sync is over.
+    synced: Condvar,
 }
 
 struct State {
@@ -47,11 +57,18 @@ impl Keyring {
     }
 
     fn with(custodian: Arc<dyn Custodian + Send + Sync>, store: Option<KeyStore>) -> Self {
-        Self { custodian, state: Arc::new(Mutex::new(State { store, open: HashMap::new() })) }
+        let state = Mutex::new(State { store, open: HashMap::new() });
+        Self { custodian, shared: Arc::new(Shared { state, synced: Condvar::new() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same when no sync is out.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let is_syncing = |state: &mut State| state.store.as_ref().is_some_and(KeyStore::is_syncing);
+        self.shared.synced.wait_while(self.state(), is_syncing).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The data key of a recording, made and wrapped when it has none yet.
@@ -85,9 +102,14 @@ impl Keyring {
         Ok((key, Weak::new()))
     }
 
-    /// Makes the wraps durable: one flush for the batch.
+    /// Makes the wraps durable that were made before: one flush for all of them, and none where somebody did it.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.state().store.as_mut().map_or(Ok(()), KeyStore::sync)
+        let begun = self.settled().store.as_mut().map_or(Ok(None), KeyStore::begin_sync);
+        let Some(sync) = begun? else { return Ok(()) };
+        let outcome = sync.run();
+        let ended = self.state().store.as_mut().map_or(Ok(()), |store| store.end_sync(&sync, outcome));
+        self.shared.synced.notify_all();
+        ended
     }
 
     /// The wrap as it stands in the key store.
@@ -124,7 +146,7 @@ impl Keyring {
 
     /// Destroys the wrap here: without it the recording is noise (invariant 4).
     pub(crate) fn destroy(&self, recording: RecordingId) {
-        let mut state = self.state();
+        let mut state = self.settled();
         state.open.remove(&recording);
         let removed = state.store.as_mut().map_or(Ok(()), |store| store.remove(recording));
         if let Err(error) = removed {

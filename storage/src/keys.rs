@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crypto::keys::WrappedKey;
@@ -29,13 +30,30 @@ use crate::{
 pub struct KeyStore {
     disk: Disk,
     path: PathBuf,
-    file: DiskFile,
+    file: Arc<DiskFile>,
     places: BTreeMap<RecordingId, Place>,
     /// Lines created and not yet durable; they are at the end of the file, after `octets`.
     pending: Vec<u8>,
     octets: u64,
     /// A write or sync failed: what stands behind `octets` is anybody's guess.
     is_broken: bool,
+    /// A [`KeySync`] is out.
+    is_syncing: bool,
+}
+
+/// Keys on their way to the disk: it can be waited for without the store.
+pub struct KeySync {
+    file: Arc<DiskFile>,
+    octets: Vec<u8>,
+    at: u64,
+}
+
+impl KeySync {
+    /// One write, one `fdatasync`. What came of it is for [`KeyStore::end_sync`].
+    pub fn run(&self) -> io::Result<()> {
+        self.file.write_at(&self.octets, self.at)?;
+        self.file.sync()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -97,23 +115,50 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Makes everything created durable: one write, one `fdatasync`. On an error the same can be tried again: each try
-    /// writes all of it anew, so that no page is taken for durable because a failed sync left it clean.
+    /// Makes everything created durable. On an error the same can be tried again: each try writes all of it anew, so that
+    /// no page is taken for durable because a failed sync left it clean.
     pub fn sync(&mut self) -> io::Result<()> {
+        match self.begin_sync()? {
+            None => Ok(()),
+            Some(sync) => {
+                let outcome = sync.run();
+                self.end_sync(&sync, outcome)
+            }
+        }
+    }
+
+    /// The same in two steps, so that nobody who wants a key has to wait for the disk: what is to be run, then
+    /// [`Self::end_sync`]. None when everything is durable. Keys may be created and read meanwhile; an error while another
+    /// one is out.
+    pub fn begin_sync(&mut self) -> io::Result<Option<KeySync>> {
+        if self.is_syncing {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
         if self.pending.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if std::mem::replace(&mut self.is_broken, true) {
             // Another descriptor: the old one has told its error and may call the next sync a success.
-            self.file = self.disk.open(&self.path, Mode::Write)?;
+            self.file = Arc::new(self.disk.open(&self.path, Mode::Write)?);
             self.file.truncate(self.octets)?;
         }
-        self.file.write_at(&self.pending, self.octets)?;
-        self.file.sync()?;
+        self.is_syncing = true;
+        Ok(Some(KeySync { file: Arc::clone(&self.file), octets: self.pending.clone(), at: self.octets }))
+    }
+
+    /// What came of a sync; its error, if it was one.
+    pub fn end_sync(&mut self, sync: &KeySync, outcome: io::Result<()>) -> io::Result<()> {
+        self.is_syncing = false;
+        outcome?;
         self.is_broken = false;
-        self.octets += self.pending.len() as u64;
-        self.pending.clear();
+        self.octets += sync.octets.len() as u64;
+        self.pending.drain(..sync.octets.len());
         Ok(())
+    }
+
+    /// Whether a sync was begun and has not ended: no key can be destroyed until then.
+    pub const fn is_syncing(&self) -> bool {
+        self.is_syncing
     }
 
     /// The wrap of a recording; none when it never had one or was destroyed.
@@ -133,8 +178,11 @@ impl KeyStore {
     }
 
     /// Destroys the wrap: overwritten and synced when this returns. Success when there was none. After an error it is
-    /// still there, and the same can be tried again.
+    /// still there, and the same can be tried again. An error while a sync is out, which would write it once more.
     pub fn remove(&mut self, recording: RecordingId) -> io::Result<()> {
+        if self.is_syncing {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
         let Some(place) = self.places.get(&recording).copied() else { return Ok(()) };
         let mut blank = vec![b' '; place.octets as usize];
         blank[place.octets as usize - 1] = b'\n';
@@ -162,10 +210,10 @@ impl KeyStore {
     }
 
     fn load(disk: &Disk, path: &Path) -> io::Result<Self> {
-        let file = disk.open(path, Mode::Write)?;
+        let file = Arc::new(disk.open(path, Mode::Write)?);
         let (disk, path) = (disk.clone(), path.to_owned());
         let (places, pending) = (BTreeMap::new(), Vec::new());
-        let mut store = Self { disk, path, file, places, pending, octets: 0, is_broken: false };
+        let mut store = Self { disk, path, file, places, pending, octets: 0, is_broken: false, is_syncing: false };
         let mut text = Vec::new();
         BufReader::new(store.file.reader(0)).read_to_end(&mut text)?;
         let mut reader = text.as_slice();

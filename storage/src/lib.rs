@@ -21,7 +21,7 @@ pub use catalog::{SqliteCatalog, open_catalog};
 pub use config::{ArchiveConfig, CatalogConfig, ConfigError, SecretText, SpoolConfig};
 pub use disk::{Disk, Place};
 pub use follow::Follower;
-pub use keys::KeyStore;
+pub use keys::{KeyStore, KeySync};
 pub use ledger::{
     Batch, FactReader, Ledger, LedgerError, LedgerReader, Mark, Recovered, Snapshots, Unfinished, VerifyReport, verify,
 };

@@ -51,7 +51,8 @@ pub(crate) const SPOOL_BLOCK_OCTETS: u64 = 16 << 20;
 pub(crate) const SPOOL_SEGMENT_OCTETS: u64 = 256 << 20;
 
 /// Octets that may stand in segments as they were written: 47 s of full load, 20 MB of index. Beyond it the oldest are
-/// rewritten, a piece for each recording.
+/// rewritten, a piece for each recording. (With 2 GiB that begins after 12 s, and a run of 5,000 calls for a minute cost
+/// 1.22 of what 500 cost each, instead of 1.03, for no less memory.)
 pub(crate) const SPOOL_FINE_OCTETS: u64 = 8 << 30;
 
 /// Old segments that one move makes one of: 1 GiB, and still below the 4 GiB that a piece can name a place in.

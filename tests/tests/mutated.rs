@@ -46,6 +46,9 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.
                      m=audio 40000 RTP/AVP 0\r\na=label:1\r\na=sendonly\r\nm=audio 40002 RTP/AVP 0\r\na=label:2\r\n\
                      a=sendonly\r\n";
 
+/// How long the sound is that a bystander sends at once.
+const SAID: Duration = Duration::from_secs(1);
+
 /// A call that was there before, and goes on through it all.
 struct Bystander {
     peer: Peer,
@@ -75,12 +78,13 @@ impl Bystander {
         call
     }
 
-    /// Sends a part of its sound, after a silence as long as it was.
+    /// Sends a part of its sound, a second at once, after a silence as long as it was: what was sent before is part of it,
+    /// or else the clock of the phone would run a second ahead, and a renderer that knows it for half a minute drops that.
     fn say(&mut self, node: &Node, part: impl std::slice::SliceIndex<[u8], Output = [u8]> + Clone) {
         let before = node.metric("recorder_rtp_packets_total");
         let silent = now().duration_since(std::mem::replace(&mut self.spoke, now()));
         for (at, stream) in self.streams.iter_mut().enumerate() {
-            stream.rest(silent.as_millis() as u32 * 8);
+            stream.rest(silent.saturating_sub(SAID).as_millis() as u32 * 8);
             stream.send(self.answer.port(at), &self.sounds[at][part.clone()]);
         }
         wait::until(10, "every packet", || node.metric("recorder_rtp_packets_total") > before + 99.5);

@@ -25,9 +25,20 @@ struct Part {
     first: usize,
     end: usize,
     /// Nothing was left in its socket.
-    is_all: bool,
+    is_empty: bool,
     /// Its tags are computed ahead.
     is_ahead: bool,
+}
+
+/// What is left in a socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It was empty.
+    Nothing,
+    /// By all that is known nothing; another sweep will tell.
+    Unlikely,
+    /// There was no room for more.
+    More,
 }
 
 impl Gathering {
@@ -47,16 +58,39 @@ impl Gathering {
             // What a drain has left behind was taken by whom it was for.
             self.batch.clear();
         }
-        let (first, room) = (self.batch.filled(), self.batch.room());
-        let count = sweep.receive_more(&track.media, &mut self.batch);
-        let is_all = count < room;
-        if count > 0 {
+        let first = self.batch.filled();
+        let rest = self.take(track, sweep);
+        let (end, is_empty) = (self.batch.filled(), rest == Rest::Nothing);
+        if end > first {
             let is_ahead = self.ahead.is_for(track);
-            self.parts.push(Part { slot, first, end: first + count, is_all, is_ahead });
-        } else if is_all {
+            self.parts.push(Part { slot, first, end, is_empty, is_ahead });
+        } else if is_empty {
             track.drained();
         }
-        is_all
+        rest != Rest::More
+    }
+
+    /// Takes what waits for a track, as many messages as are likely to, until no more are.
+    fn take(&mut self, track: &mut Track, sweep: &mut Sweep<'_>) -> Rest {
+        // What waited since before a resume must be known to be gone.
+        let is_guess = !track.keeping.awaits_drain();
+        loop {
+            let (first, room) = (self.batch.filled(), self.batch.room());
+            let most = if is_guess { track.cadence.likely(sweep.wall, room) } else { room };
+            let count = sweep.receive_more(&track.media, &mut self.batch, most);
+            self.batch
+                .arrivals(first)
+                .for_each(|stamp| track.cadence.took(stamp.map(|stamp| sweep.arrival(Some(stamp)))));
+            if count < most.min(room) {
+                return Rest::Nothing;
+            }
+            if is_guess && !track.cadence.is_more_likely(sweep.wall) {
+                return Rest::Unlikely;
+            }
+            if count == room {
+                return Rest::More;
+            }
+        }
     }
 
     /// Hands everything out, and is empty again; how many datagrams the last of the tracks got.
@@ -81,7 +115,7 @@ impl Gathering {
                     datagrams += 1;
                 }
             }
-            if part.is_all {
+            if part.is_empty {
                 track.drained();
             }
         }

@@ -131,6 +131,11 @@ impl Keeping {
         true
     }
 
+    /// Whether it matters that the socket was seen empty.
+    pub(crate) fn awaits_drain(&self) -> bool {
+        matches!(self.state, State::On { not_before } if not_before != 0)
+    }
+
     /// The socket was empty: nothing that waited since before the last resume is left.
     pub(crate) fn drained(&mut self) {
         if let State::On { not_before } = &mut self.state

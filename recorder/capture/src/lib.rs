@@ -13,6 +13,7 @@
 mod affinity;
 mod ahead;
 mod bodies;
+mod cadence;
 pub mod clock;
 mod config;
 mod control;
@@ -46,6 +47,7 @@ mod tests;
 mod track;
 mod urgent;
 mod uring;
+
 mod worker;
 
 pub use config::{ClearSdes, Config, ConfigError, PortRange, Receive, SrtpPolicy};

@@ -114,6 +114,13 @@ pub(crate) const CHUNK_MIN: usize = DATAGRAM + 64;
 /// The largest chunk buffer, resident per track: 64 KiB.
 pub(crate) const CHUNK_MAX: usize = 65_536;
 
+/// Nanoseconds between two messages of a socket as they are reckoned with, at least: so close together they are a burst,
+/// of which everything is asked for.
+pub(crate) const APART_LEAST: u64 = 1_000_000;
+
+/// The same at most. A message that comes sooner is found at once or in the next sweep all the same.
+pub(crate) const APART_MOST: u64 = 1_000_000_000;
+
 /// How often a swept RTCP socket is read, in milliseconds: its packets come every few seconds and carry kernel stamps,
 /// and an empty read costs 0.2 us: at this rhythm 10,000 of them 0.2 % of a core.
 pub(crate) const RTCP_READ_MS: u64 = 1_000;

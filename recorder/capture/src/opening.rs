@@ -10,6 +10,7 @@ use media::{chunk::ChunkWriter, count::StreamCounter};
 use model::{Codec, CodecKind, OpenTrack};
 
 use crate::{
+    cadence::Cadence,
     clock,
     config::Config,
     dtls::Handshaking,
@@ -72,6 +73,7 @@ pub(crate) fn open(
         reporter,
         chunk: ChunkWriter::new(config.chunk_capacity()),
         progress: Progress::new(wall, now),
+        cadence: Cadence::default(),
     })
 }
 

@@ -123,6 +123,11 @@ impl Batch {
         BATCH - self.filled
     }
 
+    /// When each of the messages behind the first `from` arrived, if the kernel said.
+    pub(crate) fn arrivals(&self, from: usize) -> impl Iterator<Item = Option<u64>> {
+        self.notes[from..self.filled].iter().map(|note| note.and_then(|note| note.envelope.arrival))
+    }
+
     /// Empty again.
     pub(crate) fn clear(&mut self) {
         for index in 0..self.filled {
@@ -135,12 +140,12 @@ impl Batch {
     /// waits.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.clear();
-        self.receive_more(socket)
+        self.receive_more(socket, BATCH)
     }
 
-    /// The same, behind what is there already, as much as there is room for.
-    pub(crate) fn receive_more(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let room = self.room();
+    /// The same, behind what is there already: at most so many messages, and as many as there is room for.
+    pub(crate) fn receive_more(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        let room = self.room().min(most);
         // SAFETY: `heads` is BATCH entries whose names, slices and control buffers point into the same live
         // allocation with the lengths they state; `room` of them begin at `filled`, which is at most BATCH; the
         // descriptor is open while `socket` lives; no timeout is given.
@@ -315,8 +320,8 @@ mod tests {
         (0..10_u8).for_each(|number| assert!(second.1.send(&[2, number, 0]).is_ok()));
         let mut batch = Batch::new();
         assert_eq!(batch.receive(first.0.as_fd()).unwrap(), 60);
-        assert_eq!((batch.receive_more(second.0.as_fd()).unwrap(), batch.room()), (4, 0));
-        assert_eq!(batch.receive_more(second.0.as_fd()).unwrap(), 0, "no room");
+        assert_eq!((batch.receive_more(second.0.as_fd(), 64).unwrap(), batch.room()), (4, 0));
+        assert_eq!(batch.receive_more(second.0.as_fd(), 64).unwrap(), 0, "no room");
         for index in 0..64 {
             let (theirs, octets) =
                 if index < 60 { (&first.1, vec![1, index as u8]) } else { (&second.1, vec![2, index as u8 - 60, 0]) };

@@ -67,7 +67,7 @@ impl Slice {
         self.slots.tokens()
     }
 
-    /// One turn: everything that waits, then what is due. Seals and RTCP are spread over the turns by slot.
+    /// One turn: everything that waits, then what is due. Seals are spread over the turns by recording, RTCP by slot.
     pub(crate) fn turn(&mut self, rhythm: Rhythm, gathering: &mut Gathering, sweep: &mut Sweep<'_>) {
         let is_empty = self.receiver.collect(&mut self.slots, &mut gathering.batch, sweep);
         self.turns += 1;
@@ -109,13 +109,15 @@ impl Slice {
 
     /// What is due for a track whose packets have been taken.
     fn tend(&mut self, slot: usize, rhythm: Rhythm, rest: (bool, &mut Batch), sweep: &mut Sweep<'_>) {
-        let (turn, (is_empty, batch)) = (self.turns + slot as u64, rest);
+        let (turns, (is_empty, batch)) = (self.turns, rest);
         let Some(track) = self.slots.at_mut(slot) else { return };
         if !track.is_swept && is_empty {
             track.drained();
-        } else if track.is_swept && turn.is_multiple_of(rhythm.rtcp) {
+        } else if track.is_swept && (turns + slot as u64).is_multiple_of(rhythm.rtcp) {
             track.drain_control(batch, sweep);
         }
-        track.tend(turn.is_multiple_of(rhythm.seal), sweep);
+        // Tracks of one recording at once: their chunks reach the spool together, and stand there in one piece.
+        let recording = u64::from(track.id.recording.as_bytes()[15]);
+        track.tend((turns + recording).is_multiple_of(rhythm.seal), sweep);
     }
 }

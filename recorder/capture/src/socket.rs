@@ -45,9 +45,9 @@ impl Socket {
         batch.receive(self.socket.as_fd())
     }
 
-    /// Takes what waits, behind what is in the batch already.
-    pub(crate) fn receive_more(&self, batch: &mut Batch) -> io::Result<usize> {
-        batch.receive_more(self.socket.as_fd())
+    /// Takes what waits, at most so many messages, behind what is in the batch already.
+    pub(crate) fn receive_more(&self, batch: &mut Batch, most: usize) -> io::Result<usize> {
+        batch.receive_more(self.socket.as_fd(), most)
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {

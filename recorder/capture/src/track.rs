@@ -15,6 +15,7 @@ use model::{Codec, GapCause, MediaSource, Report, TrackId, TrackTotals};
 use storage_core::ports::SealedChunk;
 
 use crate::{
+    cadence::Cadence,
     dtls::Handshaking,
     envelope::Envelope,
     gaps::Gaps,
@@ -52,6 +53,7 @@ pub(crate) struct Track {
     pub(crate) reporter: Reporter,
     pub(crate) chunk: ChunkWriter,
     pub(crate) progress: Progress,
+    pub(crate) cadence: Cadence,
 }
 
 /// The negotiated payload types as a set.

@@ -77,9 +77,9 @@ impl<'a> Sweep<'a> {
         self.counted(socket.receive(batch))
     }
 
-    /// The same, behind what is in the batch already.
-    pub(crate) fn receive_more(&mut self, socket: &Socket, batch: &mut Batch) -> usize {
-        self.counted(socket.receive_more(batch))
+    /// The same, at most so many messages, behind what is in the batch already.
+    pub(crate) fn receive_more(&mut self, socket: &Socket, batch: &mut Batch, most: usize) -> usize {
+        self.counted(socket.receive_more(batch, most))
     }
 
     fn counted(&mut self, received: io::Result<usize>) -> usize {

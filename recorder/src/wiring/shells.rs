@@ -21,7 +21,7 @@ use crate::{
     background,
     fault::Fault,
     finish::Finisher,
-    keyring::Keyring,
+    keyring::{Keyring, Syncer},
     session_thread::{Letters, LiveState, Mail, Mailbox, SessionThread, Shells},
     states::States,
     translate,
@@ -36,6 +36,9 @@ pub(crate) struct RealShells {
     finisher: Finisher,
     spool: Arc<Spool>,
     keyring: Keyring,
+    keys: Syncer,
+    /// Keys may have been made since the last flush.
+    has_new_keys: bool,
     mailbox: Mailbox,
     committed: Arc<Notify>,
     written: Arc<AtomicU64>,
@@ -61,6 +64,8 @@ impl RealShells {
             finisher,
             spool: Arc::clone(&house.spool),
             keyring: house.keyring.clone(),
+            keys: Syncer::start(&house.keyring)?,
+            has_new_keys: false,
             mailbox: house.mailbox.clone(),
             committed: Arc::clone(&house.committed),
             written: Arc::clone(&house.written),
@@ -86,7 +91,10 @@ impl Shells for RealShells {
             Err(order) => order,
         };
         match order {
-            Order::OpenTrack(order) => open_track(*order, &self.capture, &self.keyring, &self.mailbox),
+            Order::OpenTrack(order) => {
+                open_track(*order, &self.capture, &self.keyring, &self.mailbox);
+                self.has_new_keys = true;
+            }
             Order::RetuneTrack(order) => self.capture.retune(*order),
             Order::PauseTrack { track, cause } => self.capture.pause(track, cause),
             Order::ResumeTrack { track } => self.capture.resume(track),
@@ -115,6 +123,9 @@ impl Shells for RealShells {
         if !self.said.is_empty() {
             // Signaling ends only after this thread has.
             let _ = self.commands.blocking_send(std::mem::take(&mut self.said));
+        }
+        if std::mem::take(&mut self.has_new_keys) {
+            self.keys.soon();
         }
     }
 

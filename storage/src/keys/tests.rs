@@ -40,6 +40,39 @@ fn a_key_is_there_at_once_and_after_a_restart_once_synced() {
 }
 
 #[test]
+fn keys_are_made_and_read_while_others_are_on_their_way_to_the_disk() {
+    let dir = TempDir::new().expect("a folder");
+    let mut store = KeyStore::open(dir.path()).expect("a store");
+    store.create(id(1), key(1)).expect("taken");
+    let sync = store.begin_sync().expect("begun").expect("something to do");
+    store.create(id(2), key(2)).expect("taken");
+    assert_eq!(store.get(id(1)).expect("read"), Some(key(1)));
+    assert!(store.begin_sync().is_err() && store.remove(id(1)).is_err() && store.is_syncing());
+    let outcome = sync.run();
+    store.end_sync(&sync, outcome).expect("durable");
+    assert!(raw(&dir).contains("wrap-0001") && !raw(&dir).contains("wrap-0002"));
+    store.remove(id(1)).expect("destroyed");
+    store.sync().expect("synced");
+    drop(store);
+    let store = KeyStore::open(dir.path()).expect("a store");
+    assert_eq!((store.list(), store.get(id(2)).expect("read")), (vec![id(2)], Some(key(2))));
+}
+
+#[test]
+fn what_a_failed_sync_took_along_is_written_with_the_next() {
+    let world = SimDisk::default();
+    let (mut store, _) = life(&world).expect("a store");
+    store.create(id(1), key(1)).expect("taken");
+    let sync = store.begin_sync().expect("begun").expect("something to do");
+    store.create(id(2), key(2)).expect("taken");
+    world.fail(world.calls() + 2..world.calls() + 3, Fault::Io);
+    let outcome = sync.run();
+    assert!(store.end_sync(&sync, outcome).is_err());
+    store.sync().expect("synced");
+    assert_kept(&world.cut(Survives::Nothing), &(vec![1, 2], Vec::new()), "after a failed sync");
+}
+
+#[test]
 fn a_second_key_for_the_same_recording_is_refused() {
     let dir = TempDir::new().expect("a folder");
     let mut store = KeyStore::open(dir.path()).expect("a store");

@@ -1,5 +1,5 @@
-//! Target of DTLS-SRTP: what a stranger sends between the datagrams of two genuine ends, or makes of theirs, at any moment
-//! of a handshake.
+//! Target of whole DTLS-SRTP handshakes: what a stranger sends between the datagrams of two genuine ends, or makes of
+//! theirs, at any moment of it.
 
 use std::{
     collections::VecDeque,
@@ -13,8 +13,8 @@ use crate::limits;
 
 /// Identities of the genuine ends, and of somebody whom signaling named by mistake.
 static ENGINES: LazyLock<[Engine; 3]> = LazyLock::new(|| [engine(), engine(), engine()]);
-const CLIENT: usize = 0;
-const SERVER: usize = 1;
+pub(crate) const CLIENT: usize = 0;
+pub(crate) const SERVER: usize = 1;
 const OTHER: usize = 2;
 
 fn engine() -> Engine {
@@ -28,7 +28,7 @@ fn engine() -> Engine {
 /// datagrams of a stranger, each with a length of two octets before it, or changes to genuine datagrams of three octets
 /// each: how far on, and what is turned over there (bit 4), and whether signaling named another certificate (bit 5).
 /// Afterwards nobody disturbs the two any more, and each must come to an end.
-pub(crate) fn dtls(octets: &[u8]) {
+pub(crate) fn handshake(octets: &[u8]) {
     let Some((how, rest)) = octets.split_first() else { return };
     let victim = usize::from(how & 1);
     let is_named_wrongly = how & 0x20 != 0;
@@ -43,7 +43,7 @@ pub(crate) fn dtls(octets: &[u8]) {
 }
 
 /// Datagrams with their lengths before them.
-fn framed(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn framed(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, more) = rest.split_first_chunk()?;
         let (datagram, more) = more.split_at(usize::from(u16::from_be_bytes(*length)).min(more.len()));
@@ -52,22 +52,22 @@ fn framed(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-struct End {
+pub(crate) struct End {
     association: Association,
-    keys: Option<Keys>,
-    has_failed: bool,
+    pub(crate) keys: Option<Keys>,
+    pub(crate) has_failed: bool,
 }
 
 /// Two ends and the datagrams between them, in simulated time.
-struct Pair {
-    ends: [End; 2],
-    wire: VecDeque<(usize, Vec<u8>)>,
+pub(crate) struct Pair {
+    pub(crate) ends: [End; 2],
+    pub(crate) wire: VecDeque<(usize, Vec<u8>)>,
     now: Instant,
 }
 
 impl Pair {
     /// `wrong` is the end to which signaling named another certificate.
-    fn new(wrong: Option<usize>) -> Self {
+    pub(crate) fn new(wrong: Option<usize>) -> Self {
         let now = some_instant();
         let end = |who: usize, role| {
             let named = if wrong == Some(who) { OTHER } else { 1 - who };
@@ -81,7 +81,7 @@ impl Pair {
     }
 
     /// An end hears a datagram as the capture thread would: only what looks like DTLS.
-    fn hear(&mut self, who: usize, datagram: &[u8]) {
+    pub(crate) fn hear(&mut self, who: usize, datagram: &[u8]) {
         if !is_dtls(datagram) {
             assert!(!is_client_hello(datagram), "a hello is DTLS");
             return;
@@ -115,7 +115,7 @@ impl Pair {
     }
 
     /// Delivers so many datagrams; fewer when no more are on the way.
-    fn exchange(&mut self, count: usize) {
+    pub(crate) fn exchange(&mut self, count: usize) {
         for _ in 0..count {
             let Some((to, octets)) = self.wire.pop_front() else { return };
             self.hear(to, &octets);
@@ -157,7 +157,7 @@ impl Pair {
     }
 
     /// Lets the two come to an end, and judges it.
-    fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for _ in 0..limits::DTLS_TICKS {
             self.exchange(limits::FLIGHT * 4);
             if self.ends.iter().all(|end| end.keys.is_some() || end.has_failed) {
@@ -174,8 +174,8 @@ impl Pair {
     }
 }
 
-/// A handshake as it went, told as a stranger who repeats it, and changes at each step of one.
-pub(crate) fn dtls_seeds() -> Vec<Vec<u8>> {
+/// The datagrams that each end of a handshake heard, with their lengths before them.
+pub(crate) fn heard() -> [Vec<u8>; 2] {
     let mut pair = Pair::new(None);
     let mut heard: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
     while let Some((to, octets)) = pair.wire.pop_front() {
@@ -183,8 +183,13 @@ pub(crate) fn dtls_seeds() -> Vec<Vec<u8>> {
         heard[to].extend_from_slice(&octets);
         pair.hear(to, &octets);
     }
+    heard
+}
+
+/// A handshake as it went, told as a stranger who repeats it, and changes at each step of one.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (who, heard) in heard.iter().enumerate() {
+    for (who, heard) in heard().iter().enumerate() {
         let steps = (0..8).map(|step| who as u8 | step << 1);
         for how in steps {
             seeds.push([&[how], &heard[..]].concat());

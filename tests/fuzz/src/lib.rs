@@ -14,6 +14,7 @@ pub mod shaken;
 mod signals;
 mod sound;
 mod stores;
+mod stranger;
 pub mod vectors;
 
 /// One parser.
@@ -27,30 +28,33 @@ pub struct Target {
     pub words: &'static [&'static str],
     /// Runs it.
     pub run: fn(&[u8]),
+    /// So many inputs before one may have a part in what it finds: they are run again with it.
+    pub before: u64,
 }
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    Target { name: "sip", seeds: vectors::messages, words: signals::SIP, run: signals::sip },
-    Target { name: "stream", seeds: signals::streams, words: signals::SIP, run: signals::stream },
-    Target { name: "sdp", seeds: signals::descriptions, words: signals::SDP, run: signals::sdp },
-    Target { name: "multipart", seeds: signals::bodies, words: signals::MIME, run: signals::multipart },
-    Target { name: "metadata", seeds: signals::documents, words: signals::XML, run: signals::metadata },
-    Target { name: "genesys", seeds: signals::uris, words: signals::URI, run: signals::genesys },
-    Target { name: "endpoint", seeds: endpoint::conversations, words: signals::SIP, run: endpoint::run },
-    Target { name: "tlib", seeds: link::seeds, words: link::WORDS, run: link::tlib },
-    Target { name: "gws", seeds: gws::seeds, words: gws::WORDS, run: gws::gws },
-    Target { name: "rtp", seeds: sound::rtp_seeds, words: &[], run: sound::rtp },
-    Target { name: "rtcp", seeds: sound::rtcp_seeds, words: &[], run: sound::rtcp },
-    Target { name: "srtp", seeds: sound::srtp_seeds, words: &[], run: sound::srtp },
-    Target { name: "dtls", seeds: handshake::dtls_seeds, words: &[], run: handshake::dtls },
-    Target { name: "track", seeds: sound::track_seeds, words: &[], run: sound::track },
-    Target { name: "ledger", seeds: stores::ledger_seeds, words: stores::JSON, run: stores::ledger },
-    Target { name: "chunk", seeds: stores::chunk_seeds, words: &["RCHK"], run: stores::chunk },
-    Target { name: "spool", seeds: stores::spool_seeds, words: &["RBLK", "RECSPOOL"], run: stores::spool },
-    Target { name: "object", seeds: stores::object_seeds, words: &[], run: stores::object },
-    Target { name: "manifest", seeds: stores::manifest_seeds, words: stores::JSON, run: stores::manifest },
-    Target { name: "cdr", seeds: cdr::seeds, words: cdr::WORDS, run: cdr::cdr },
+    Target { name: "sip", seeds: vectors::messages, words: signals::SIP, run: signals::sip, before: 0 },
+    Target { name: "stream", seeds: signals::streams, words: signals::SIP, run: signals::stream, before: 0 },
+    Target { name: "sdp", seeds: signals::descriptions, words: signals::SDP, run: signals::sdp, before: 0 },
+    Target { name: "multipart", seeds: signals::bodies, words: signals::MIME, run: signals::multipart, before: 0 },
+    Target { name: "metadata", seeds: signals::documents, words: signals::XML, run: signals::metadata, before: 0 },
+    Target { name: "genesys", seeds: signals::uris, words: signals::URI, run: signals::genesys, before: 0 },
+    Target { name: "endpoint", seeds: endpoint::conversations, words: signals::SIP, run: endpoint::run, before: 0 },
+    Target { name: "tlib", seeds: link::seeds, words: link::WORDS, run: link::tlib, before: 0 },
+    Target { name: "gws", seeds: gws::seeds, words: gws::WORDS, run: gws::gws, before: 0 },
+    Target { name: "rtp", seeds: sound::rtp_seeds, words: &[], run: sound::rtp, before: 0 },
+    Target { name: "rtcp", seeds: sound::rtcp_seeds, words: &[], run: sound::rtcp, before: 0 },
+    Target { name: "srtp", seeds: sound::srtp_seeds, words: &[], run: sound::srtp, before: 0 },
+    Target { name: "dtls", seeds: stranger::seeds, words: &[], run: stranger::dtls, before: stranger::FORGETS },
+    Target { name: "handshake", seeds: handshake::seeds, words: &[], run: handshake::handshake, before: 0 },
+    Target { name: "track", seeds: sound::track_seeds, words: &[], run: sound::track, before: 0 },
+    Target { name: "ledger", seeds: stores::ledger_seeds, words: stores::JSON, run: stores::ledger, before: 0 },
+    Target { name: "chunk", seeds: stores::chunk_seeds, words: &["RCHK"], run: stores::chunk, before: 0 },
+    Target { name: "spool", seeds: stores::spool_seeds, words: &["RBLK", "RECSPOOL"], run: stores::spool, before: 0 },
+    Target { name: "object", seeds: stores::object_seeds, words: &[], run: stores::object, before: 0 },
+    Target { name: "manifest", seeds: stores::manifest_seeds, words: stores::JSON, run: stores::manifest, before: 0 },
+    Target { name: "cdr", seeds: cdr::seeds, words: cdr::WORDS, run: cdr::cdr, before: 0 },
 ];
 
 /// The target of that name.

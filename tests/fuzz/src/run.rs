@@ -77,10 +77,15 @@ pub(crate) fn shaken(stride: u64) {
     println!("shaken     {count:>11} {:>9.1}", began.elapsed().as_secs_f64());
 }
 
-/// Runs one input again.
+/// Runs one input again, with those that may have a part in it.
 pub(crate) fn replay(target: &'static Target, seed: u64, number: u64) {
-    let mut input = Vec::new();
-    Mutator::new(target, seed).draw(number, &mut input);
+    let (mutator, mut input) = (Mutator::new(target, seed), Vec::new());
+    let first = number - number.checked_rem(target.before).unwrap_or(0);
+    for before in first..number {
+        mutator.draw(before, &mut input);
+        (target.run)(&input);
+    }
+    mutator.draw(number, &mut input);
     println!("{}: {}", target.name, input.escape_ascii());
     *TARGET.lock().unwrap_or_else(PoisonError::into_inner) = (target.name, seed);
     println!("{:?}", timed(target, number, &input));

@@ -28,7 +28,7 @@ macro_rules! smoke {
     };
 }
 
-smoke! { sip stream sdp multipart metadata genesys endpoint tlib gws rtp rtcp srtp dtls track ledger chunk spool object manifest cdr }
+smoke! { sip stream sdp multipart metadata genesys endpoint tlib gws rtp rtcp srtp dtls handshake track ledger chunk spool object manifest cdr }
 
 #[test]
 fn every_target_is_smoked_and_has_its_fuzzer() {

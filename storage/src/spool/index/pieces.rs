@@ -1,4 +1,4 @@
-//! The pieces of one recording in the order of writing, packed: a live call has ten new ones a second, and thousands of
+//! The pieces of one recording in the order of writing, packed: a live call has seven new ones a second, and thousands of
 //! live calls must not need room for as many again.
 //!
 //! ```text

@@ -27,19 +27,20 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
         report.skip("peer: rtpengine is not installed (Debian: rtpengine-daemon)");
         return Ok(());
     }
-    let rounds = if bench.is_quick { 1 } else { 2 };
+    let rounds = if bench.is_quick { 2 } else { 3 };
     // Paced is what clients send. Bursts spare rtpengine four of five wake-ups; a sweep does not care.
     for (suite, pace, burst) in [(None, "paced", 1), (Some(cpu::SRTP), "paced", 1), (Some(cpu::SRTP), "in bursts", 5)] {
-        let (mut ours, mut theirs) = (0.0, 0.0);
+        // Of a shared machine the least is told, of both: whatever else runs there only adds.
+        let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..rounds {
-            ours += cpu::one(bench, report, suite, burst)?.cpu / f64::from(rounds);
-            theirs += round(bench, report, suite.is_some(), burst)? / f64::from(rounds);
+            ours = ours.min(cpu::one(bench, report, suite, burst)?.cpu);
+            theirs = theirs.min(round(bench, report, suite.is_some(), burst)?);
         }
         let name = format!("{} {pace}", suite.unwrap_or("RTP"));
         report.row("peer", format!("ours, {name}, sealed and synced"), ours, "% / 100 calls");
         report.row("peer", format!("rtpengine, {name}, plain pcap"), theirs, "% / 100 calls");
         let row = report.row("peer", format!("ours over rtpengine, {name}"), ours / theirs, "ratio");
-        if suite.is_some() && burst == 1 {
+        if suite.is_some() {
             row.at_most(GOAL);
         }
     }
