@@ -8,7 +8,6 @@
 //! NAME is a digest; nothing that a file says becomes a path.
 
 use std::{
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,9 +20,8 @@ use crate::{
     assurance::note,
     config::Config,
     fault::Fault,
-    life,
+    inbox, life,
     session_thread::Mailbox,
-    whole::whole,
     wiring::{self, House},
 };
 
@@ -81,13 +79,10 @@ pub(crate) fn start(house: &House<'_>) -> Result<(), Fault> {
 }
 
 async fn take(folder: &Path, mailbox: &Mailbox) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let files = entries.flatten().map(|entry| entry.path());
-    let is_deed = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deed");
-    for path in files.filter(is_deed).take(AT_ONCE).collect::<Vec<_>>() {
+    for path in inbox::waiting(folder, "deed", AT_ONCE) {
         let done = match read(&path) {
             Some(audit) => match note(mailbox, Fact::Audited(audit)).await {
-                Some(_) => whole(&path.with_extension("done"), &[]).and_then(|()| std::fs::remove_file(&path)),
+                Some(_) => inbox::put(&path.with_extension("done"), &[]).and_then(|()| std::fs::remove_file(&path)),
                 // The ledger cannot be written now: whoever asked waits, and does nothing.
                 None => return,
             },
@@ -116,7 +111,7 @@ fn hand_over(data_dir: &Path, audit: &Audit) -> Result<(), String> {
     let octets = serde_json::to_vec(audit).map_err(|error| error.to_string())?;
     let name = sha256_hex(&octets);
     let (deed, done) = (folder.join(format!("{name}.deed")), folder.join(format!("{name}.done")));
-    whole(&deed, &[&octets]).map_err(|error| at(&deed, error))?;
+    inbox::put(&deed, &[&octets]).map_err(|error| at(&deed, error))?;
     for _ in 0..PATIENCE.as_millis() / LOOK_BACK.as_millis() {
         if std::fs::remove_file(&done).is_ok() {
             return Ok(());
@@ -132,7 +127,5 @@ fn hand_over(data_dir: &Path, audit: &Audit) -> Result<(), String> {
 }
 
 fn folder(data_dir: &Path) -> std::io::Result<PathBuf> {
-    let folder = data_dir.join("audit/inbox");
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    Ok(folder)
+    inbox::open(data_dir.join("audit/inbox"))
 }

@@ -13,6 +13,7 @@ mod delivery;
 mod explain;
 mod fault;
 mod finish;
+mod inbox;
 mod keyring;
 mod life;
 mod offline;
@@ -22,7 +23,6 @@ mod recover;
 mod session_thread;
 mod states;
 mod translate;
-mod whole;
 mod wiring;
 
 pub use cli::main;

@@ -34,14 +34,15 @@ impl Cadence {
         self.apart == 0 || now.saturating_sub(self.newest) >= u64::from(self.apart)
     }
 
-    /// A message was taken that arrived then; `None` when the kernel did not say.
-    pub(crate) fn took(&mut self, arrival: Option<u64>) {
-        let Some(arrival) = arrival else {
+    /// So many messages were taken, the last of which arrived at `newest`; `None` when the kernel did not say.
+    pub(crate) fn took(&mut self, count: usize, newest: Option<u64>) {
+        let Some(newest) = newest else {
             self.apart = 0;
             return;
         };
         if self.newest != 0 {
-            let since = arrival.saturating_sub(self.newest).clamp(limits::APART_LEAST, limits::APART_MOST) as i64;
+            let each = newest.saturating_sub(self.newest) / count.max(1) as u64;
+            let since = each.clamp(limits::APART_LEAST, limits::APART_MOST) as i64;
             let apart = match i64::from(self.apart) {
                 0 => since,
                 // A silence says nothing of what comes after it.
@@ -49,18 +50,22 @@ impl Cadence {
             };
             self.apart = apart as u32;
         }
-        self.newest = self.newest.max(arrival);
+        self.newest = self.newest.max(newest);
     }
 }
 
-/// The newest distance counts one in so many.
-const APART_WEIGHT: i64 = 8;
+/// What was taken last counts one in so many.
+const APART_WEIGHT: i64 = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
+
+    fn note(cadence: &mut Cadence, arrivals: &[u64]) {
+        arrivals.last().inspect(|newest| cadence.took(arrivals.len(), Some(*newest * MS)));
+    }
 
     /// A socket whose messages came at those milliseconds, swept at `sweeps`; how many were asked for and got each time,
     /// and how many are left.
@@ -71,7 +76,7 @@ mod tests {
             loop {
                 let asked = cadence.likely(now * MS, 64);
                 let got = asked.min(come - taken);
-                arrivals[taken..taken + got].iter().for_each(|at| cadence.took(Some(at * MS)));
+                note(&mut cadence, &arrivals[taken..taken + got]);
                 taken += got;
                 told.push((asked, got));
                 if got < asked || !cadence.is_more_likely(now * MS) {
@@ -113,10 +118,8 @@ mod tests {
             loop {
                 let asked = cadence.likely(now * MS, 64);
                 let got = asked.min(come - taken);
-                for at in &arrivals[taken..taken + got] {
-                    cadence.took(Some(at * MS));
-                    longest = longest.max(now - at);
-                }
+                note(&mut cadence, &arrivals[taken..taken + got]);
+                arrivals[taken..taken + got].iter().for_each(|at| longest = longest.max(now - at));
                 taken += got;
                 if got < asked || !cadence.is_more_likely(now * MS) {
                     break;
@@ -130,7 +133,7 @@ mod tests {
     #[test]
     fn without_the_time_of_the_kernel_everything_is_asked_for() {
         let mut cadence = Cadence::default();
-        [Some(MS), Some(21 * MS), None].into_iter().for_each(|arrival| cadence.took(arrival));
+        [Some(MS), Some(21 * MS), None].into_iter().for_each(|newest| cadence.took(1, newest));
         assert_eq!((cadence.likely(60 * MS, 64), cadence.is_more_likely(60 * MS)), (64, true));
     }
 }

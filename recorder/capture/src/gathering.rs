@@ -75,13 +75,13 @@ impl Gathering {
         // What waited since before a resume must be known to be gone.
         let is_guess = !track.keeping.awaits_drain();
         loop {
-            let (first, room) = (self.batch.filled(), self.batch.room());
+            let room = self.batch.room();
             let most = if is_guess { track.cadence.likely(sweep.wall, room) } else { room };
             let count = sweep.receive_more(&track.media, &mut self.batch, most);
-            self.batch
-                .arrivals(first)
-                .for_each(|stamp| track.cadence.took(stamp.map(|stamp| sweep.arrival(Some(stamp)))));
-            if count < most.min(room) {
+            if count > 0 {
+                track.cadence.took(count, self.batch.newest().map(|stamp| sweep.arrival(Some(stamp))));
+            }
+            if count < most {
                 return Rest::Nothing;
             }
             if is_guess && !track.cadence.is_more_likely(sweep.wall) {

@@ -123,9 +123,9 @@ impl Batch {
         BATCH - self.filled
     }
 
-    /// When each of the messages behind the first `from` arrived, if the kernel said.
-    pub(crate) fn arrivals(&self, from: usize) -> impl Iterator<Item = Option<u64>> {
-        self.notes[from..self.filled].iter().map(|note| note.and_then(|note| note.envelope.arrival))
+    /// When the last message in it arrived, if the kernel said.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.notes[..self.filled].last().copied().flatten()?.envelope.arrival
     }
 
     /// Empty again.

@@ -8,7 +8,6 @@
 //! NAME is a digest; nothing that a file says becomes a path.
 
 use std::{
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,7 +17,7 @@ use model::Actor;
 use serde::{Deserialize, Serialize};
 use storage_core::assurance::cdr::Imported;
 
-use crate::whole::whole;
+use crate::inbox;
 
 use super::{
     desk::AssuranceDesk,
@@ -50,18 +49,12 @@ const HEAD_OCTETS: u64 = 4_096;
 
 impl Inbox {
     pub(crate) fn open(data_dir: &Path) -> std::io::Result<Self> {
-        let folder = folder(data_dir).join("inbox");
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        Ok(Self(folder))
+        inbox::open(folder(data_dir).join("inbox")).map(Self)
     }
 
     /// Takes what is there, one file after the other, and answers.
     pub(crate) async fn take(&self, desk: &AssuranceDesk) {
-        let Ok(entries) = std::fs::read_dir(&self.0) else { return };
-        let files = entries.flatten().map(|entry| entry.path());
-        let is_file = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cdr");
-        let files: Vec<PathBuf> = files.filter(is_file).take(INBOX).collect();
-        for path in files {
+        for path in inbox::waiting(&self.0, "cdr", INBOX) {
             let answer = match opened(&path) {
                 Ok((head, file)) => match desk.bring(&head.source, file, &head.by).await {
                     Ok(imported) => Answer::Imported(imported),
@@ -71,7 +64,7 @@ impl Inbox {
                 Err(error) => Answer::Error(error),
             };
             let answer = serde_json::to_vec(&answer).expect("plain data with text keys");
-            let told = whole(&path.with_extension("answer"), &[&answer]);
+            let told = inbox::put(&path.with_extension("answer"), &[&answer]);
             if let Err(error) = told.and_then(|()| std::fs::remove_file(&path)) {
                 tracing::warn!(%error, "the inbox of call detail records cannot be written");
                 return;
@@ -89,7 +82,7 @@ impl Inbox {
         let (request, answer) = (self.0.join(format!("{name}.cdr")), self.0.join(format!("{name}.answer")));
         // One of a command that was ended while it waited.
         let _ = std::fs::remove_file(&answer);
-        whole(&request, &[&head, file]).map_err(|error| format!("{}: {error}", request.display()))?;
+        inbox::put(&request, &[&head, file]).map_err(|error| format!("{}: {error}", request.display()))?;
         let tries = HANDED_OVER.as_millis() / LOOK.as_millis();
         for _ in 0..tries {
             if let Ok(octets) = std::fs::read(&answer) {

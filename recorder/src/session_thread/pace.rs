@@ -11,8 +11,8 @@ const ROUND_MS: u64 = 3;
 /// So many inputs make a round full. A few calls a second are never held up.
 const FULL_ROUND: usize = 4;
 
-/// How fast one round follows the other. A round costs two syncs and a hand-over to every thread that it concerns, 80 us
-/// and more, whatever is in it: when much comes, what comes within some milliseconds shares one.
+/// How fast one round follows the other. A round costs a sync and a hand-over to every thread that it concerns, whatever is
+/// in it: when much comes, what comes within some milliseconds shares one.
 #[derive(Default)]
 pub(super) struct Pace {
     /// When the last round was over, if it was a full one.

@@ -111,19 +111,27 @@ impl Queue {
 
     /// No more chunks of the track come. Never refused; there is at most one for each track.
     pub(super) fn close_track(&self, track: TrackId, chunks: u32) {
-        self.inner().taken.closes.push((track, chunks));
-        self.rings.notify_one();
+        let mut inner = self.inner();
+        let was_idle = inner.is_idle();
+        inner.taken.closes.push((track, chunks));
+        drop(inner);
+        if was_idle {
+            self.rings.notify_one();
+        }
     }
 
     /// The recording is freed. Never refused; there is at most one for each recording.
     pub(super) fn free(&self, recording: RecordingId) {
         let mut inner = self.inner();
+        let was_idle = inner.is_idle();
         if let Some(state) = inner.taken.states.remove(&recording) {
             inner.state_octets -= state.len();
         }
         inner.taken.freed.push(recording);
         drop(inner);
-        self.rings.notify_one();
+        if was_idle {
+            self.rings.notify_one();
+        }
     }
 
     /// Puts a state in the place of the one before. False when too many wait, or nobody takes them any more.

@@ -37,12 +37,12 @@ impl Contributors {
     /// Notes a packet that is no duplicate.
     pub(super) fn packet(&mut self, view: &RtpView<'_>, followed: &Followed, ticks: i64) {
         for csrc in view.csrcs() {
-            let at = self.known.iter().position(|heard| heard.csrc == csrc);
-            if at.is_none() && self.known.len() < MAX_CONTRIBUTORS {
+            let known = self.known.iter().position(|heard| heard.csrc == csrc);
+            let at = known.unwrap_or(self.known.len());
+            if known.is_none() && at < MAX_CONTRIBUTORS {
                 self.known.push(Heard { csrc, packets: 0, spans: Vec::new() });
             }
-            let at = at.unwrap_or(self.known.len() - 1);
-            if let Some(heard) = self.known.get_mut(at).filter(|heard| heard.csrc == csrc) {
+            if let Some(heard) = self.known.get_mut(at) {
                 heard.packet(followed, ticks);
             }
         }

@@ -48,7 +48,10 @@ impl Endpoint {
             BodyError::BadRequest(rule) => {
                 Refused::new(self.reply(400).with("Warning", format!("399 recorder \"{rule}\"")), rule)
             }
-            BodyError::Unsupported => Refused::new(self.reply(415).with("Accept", ACCEPT), "unsupported_body"),
+            BodyError::Unsupported => {
+                let reply = self.reply(415).with("Accept", ACCEPT).with("Accept-Encoding", "identity");
+                Refused::new(reply, "unsupported_body")
+            }
         })
     }
 

@@ -71,12 +71,19 @@ fn take(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8], strict: bool)
             continue;
         }
         // One level of nesting (RFC 5621 4.1 asks for nested parts; nobody was seen to send more).
-        for part in split_once(parts, &inner, part.body, strict)? {
-            count += 1;
-            if count > limits::PARTS {
-                return Err(BodyError::BadRequest("too many parts"));
+        let nested = split_once(parts, &inner, part.body, strict)?;
+        count += nested.len();
+        if count > limits::PARTS {
+            return Err(BodyError::BadRequest("too many parts"));
+        }
+        for innermost in nested {
+            match sort(parts, &innermost.headers(), innermost.body) {
+                // What the sender can do without is for the whole of it to say.
+                Err(BodyError::Unsupported) if !is_required(&inner) => {
+                    attach(parts, mime::media_type(innermost.headers().content_type), &inner, innermost.body.to_vec());
+                }
+                sorted => sorted?,
             }
-            sort(parts, &part.headers(), part.body)?;
         }
     }
     Ok(())
@@ -88,6 +95,9 @@ fn split_once<'a>(
     body: &'a [u8],
     strict: bool,
 ) -> Result<Vec<Part<'a>>, BodyError> {
+    if is_encoded(headers) {
+        return Err(BodyError::Unsupported);
+    }
     let boundary = mime::parameter(headers.content_type, "boundary").filter(|boundary| !boundary.is_empty());
     let boundary = boundary.ok_or(BodyError::BadRequest("multipart without boundary"))?;
     let (found, is_terminated) = mime::split(body, &boundary).map_err(BodyError::BadRequest)?;
@@ -97,7 +107,18 @@ fn split_once<'a>(
         }
         parts.warnings.push(Warning::new("unterminated_multipart"));
     }
-    Ok(found)
+    if mime::media_type(headers.content_type) != "multipart/alternative" {
+        return Ok(found);
+    }
+    // The same thing several times over, the best last: the last that is understood stands for all (RFC 2046 5.1.4).
+    let best = found.iter().rposition(|part| is_understood(&part.headers())).unwrap_or(found.len().saturating_sub(1));
+    Ok(found.into_iter().skip(best).take(1).collect())
+}
+
+fn is_understood(headers: &BodyHeaders<'_>) -> bool {
+    let media_type = mime::media_type(headers.content_type);
+    let is_known = media_type == "application/sdp" || is_metadata(&media_type) || mime::is_multipart(&media_type);
+    is_known && !is_encoded(headers)
 }
 
 fn sort(parts: &mut Parts, headers: &BodyHeaders<'_>, body: &[u8]) -> Result<(), BodyError> {
@@ -166,8 +187,13 @@ fn is_required(headers: &BodyHeaders<'_>) -> bool {
     !handling.is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
 }
 
+/// Compressed or otherwise changed: no such coding is understood (RFC 3261 20.12).
+fn is_encoded(headers: &BodyHeaders<'_>) -> bool {
+    headers.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"))
+}
+
 fn decode(headers: &BodyHeaders<'_>, body: &[u8]) -> Result<Vec<u8>, BodyError> {
-    if headers.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+    if is_encoded(headers) {
         return Err(BodyError::Unsupported);
     }
     match headers.transfer_encoding.unwrap_or_default().trim().to_ascii_lowercase().as_str() {

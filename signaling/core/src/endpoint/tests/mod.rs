@@ -103,6 +103,7 @@ fn refusals_say_what_would_do() {
     for kind in ["multipart/mixed", "application/sdp", "application/rs-metadata", "application/rs-metadata+xml"] {
         assert!(last(&sent).headers.lists("Accept", kind), "{kind}");
     }
+    assert_eq!(last(&sent).headers.get("Accept-Encoding"), Some("identity"));
     let sent = rig.send(vector!("510-session-timer-too-small"));
     assert_eq!(last(&sent).headers.get("Min-SE"), Some("90"));
     let sent = rig.send(vector!("524-register"));

@@ -91,6 +91,9 @@ fn plain_bodies_are_known_by_their_type() {
     assert_eq!(plain("text/plain", b"hello"), Err(BodyError::Unsupported));
     let packed = BodyHeaders { content_type: "application/sdp", content_encoding: Some("gzip"), ..Default::default() };
     assert_eq!(split(&packed, b"x", false), Err(BodyError::Unsupported));
+    let whole = BodyHeaders { content_type: "multipart/mixed;boundary=b", ..packed };
+    let plain = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n";
+    assert_eq!(split(&whole, plain, false), Err(BodyError::Unsupported));
 }
 
 #[test]
@@ -101,6 +104,26 @@ fn nested_parts_quoted_boundaries_and_quoted_printable_are_understood() {
     let parts = multipart("\"out\\\"er\"", body, true).expect("nested");
     assert_eq!(parts.sdp.as_deref(), Some(&b"v=0"[..]));
     assert_eq!(parts.metadata, Some(("application/rs-metadata".to_owned(), b"<a/>".to_vec())));
+}
+
+/// RFC 2046 5.1.4, RFC 5621 8.2: alternatives say the same, the best last.
+#[test]
+fn of_alternatives_the_last_that_is_understood_counts() {
+    let inner = "--in\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--in\r\nContent-Type: application/sdp\r\n\r\nv=1\r\n\
+        --in\r\nContent-Type: text/html\r\n\r\nhello\r\n--in--\r\n";
+    let within = |more: &str, inner: &str| {
+        let body = format!("--b\r\nContent-Type: multipart/alternative;boundary=in\r\n{more}\r\n{inner}--b--\r\n");
+        multipart("b", &body, true)
+    };
+    let parts = within("", inner).expect("understood");
+    assert_eq!((parts.sdp.as_deref(), parts.others.len()), (Some(&b"v=1"[..]), 0));
+    let headers = BodyHeaders { content_type: "multipart/alternative;boundary=in", ..BodyHeaders::default() };
+    assert_eq!(split(&headers, inner.as_bytes(), true).map(|parts| parts.sdp), Ok(Some(b"v=1".to_vec())));
+    let strange = "--in\r\nContent-Type: text/plain\r\n\r\na\r\n--in\r\nContent-Type: text/html\r\n\r\nb\r\n--in--\r\n";
+    assert_eq!(within("", strange), Err(BodyError::Unsupported));
+    let kept = within("Content-Disposition: render;handling=optional\r\n", strange).expect("optional").others;
+    let [Attachment { content_type, octets, .. }] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!((content_type.as_str(), octets.as_slice()), ("text/html", &b"b"[..]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::association::Associations;
 use crate::{
-    event::{CommunicationSession, Metadata, MetadataStream, Participant, Warning},
+    event::{CommunicationSession, Confidence, Metadata, MetadataStream, Participant, Warning},
     profile::{Carrier, Hints, Profile, Zone, cast},
     siprec::{attribution, correlation, limits, time, xml::Element},
 };
@@ -120,8 +120,12 @@ impl Reader<'_> {
         let has_left = element.first("disassociate-time").is_some();
         let (sends, receives) = (references(element, "send"), references(element, "recv"));
         if let Some(known) = self.participant_mut(&id) {
-            known.aors = aors;
-            known.name = name;
+            // Two elements of one id may be two people (RFC 7865 6.10): each is to be found, and who speaks is open.
+            let is_again = !known.aors.is_empty() || known.name.is_some();
+            aors.retain(|aor| !known.aors.contains(aor));
+            known.aors.extend(aors);
+            known.aors.truncate(limits::ITEMS);
+            known.name = known.name.take().or(name);
             known.has_left |= has_left;
             known.has_joined |= !has_left && element.first("associate-time").is_some();
             known.joined_ns = known.joined_ns.or(joined_ns);
@@ -130,6 +134,9 @@ impl Reader<'_> {
             if !sends.is_empty() || !receives.is_empty() {
                 known.sends.get_or_insert_default().extend(sends);
                 known.receives.get_or_insert_default().extend(receives);
+            }
+            if is_again {
+                self.metadata.trust = Confidence::Low;
             }
         }
         self.extensions(element, &["nameID", "aor", "name", "send", "recv"], Some(&id));
@@ -144,6 +151,9 @@ impl Reader<'_> {
             session_id: element.attribute(&["session_id", "session"]).map(cut).filter(|id| !id.is_empty()),
             ..MetadataStream::default()
         };
+        if !stream.id.is_empty() && self.metadata.streams.iter().any(|known| known.id == stream.id) {
+            self.metadata.trust = Confidence::Low;
+        }
         if let Some(mode) = element.first("mode").map(Element::text).filter(|mode| !mode.is_empty()) {
             self.metadata.user_data.entry("stream_mode".to_owned()).or_insert_with(|| cut(mode));
         }

@@ -163,6 +163,20 @@ fn limits_reject_and_one_id_for_two_elements_is_noted() {
     );
 }
 
+/// RFC 7865 6.10: nobody is lost, and nobody is said to speak for certain.
+#[test]
+fn two_people_under_one_id_are_both_found_and_neither_is_certain() {
+    let document = "<recording xmlns='urn:ietf:params:xml:ns:recording:1'>\
+        <participant participant_id='p'><nameID aor='sip:a@x'><name>A</name></nameID></participant>\
+        <participant participant_id='p'><nameID aor='sip:b@x'><name>B</name></nameID></participant></recording>";
+    let (metadata, warnings) = of(document);
+    let [both] = metadata.participants.as_slice() else { panic!("{:?}", metadata.participants) };
+    assert_eq!((both.aors.as_slice(), both.name.as_deref()), (&["sip:a@x".to_owned(), "sip:b@x".to_owned()][..], Some("A")));
+    assert_eq!((metadata.trust, warnings), (Confidence::Low, vec!["duplicate_id"]));
+    let (metadata, _) = of(&document.replacen("'p'", "'q'", 1));
+    assert_eq!((metadata.participants.len(), metadata.trust), (2, Confidence::High));
+}
+
 #[test]
 fn sip_session_ids_become_correlation_keys() {
     let document = "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><session session_id='s'>\
