@@ -26,9 +26,9 @@ pub struct Place {
 /// Says who sends on each m-line.
 ///
 /// Chain: number of the line or label -> stream -> senders; a stream or line without a known label counts by position
-/// (`stream_label_missing`, `line_label_missing`, `unknown_label` with `unclaimed_label`); a document without any
-/// statement about senders gives the participants in order (`attribution_by_order`); else nobody. A stream whose label is
-/// on no line is announced and not there (`declared_but_absent`).
+/// (`stream_label_missing`, `line_label_missing`, `duplicate_label`, `unknown_label` with `unclaimed_label`); a document
+/// without any statement about senders gives the participants in order (`attribution_by_order`); else nobody. A stream
+/// whose label is on no line is announced and not there (`declared_but_absent`).
 pub fn attribute(metadata: &Metadata, lines: &[Place], warnings: &mut Vec<Warning>) -> Attribution {
     let streams = streams_of_lines(metadata, lines, warnings);
     let present = |participant: &Participant| !participant.has_left;
@@ -212,6 +212,11 @@ fn name_absent(free: &[&MetadataStream], warnings: &mut Vec<Warning>) {
 
 fn name_mismatch(lines: &[Place], unmatched: &[usize], free: &[&MetadataStream], warnings: &mut Vec<Warning>) {
     let is_labelled = |line: &usize| lines[*line].label.is_some();
+    let is_again = |line: usize| lines[..line].iter().any(|other| other.label == lines[line].label);
+    // One label for two lines breaks RFC 4574 4: the first has it, the others go by position.
+    if let Some(line) = unmatched.iter().copied().find(|line| is_labelled(line) && is_again(*line)) {
+        return warn(warnings, "duplicate_label", lines[line].label.as_ref().map(|label| format!("label {label}")));
+    }
     if free.iter().any(|stream| stream.label.is_none()) {
         warn(warnings, "stream_label_missing", None);
     } else if unmatched.iter().any(is_labelled) {

@@ -78,6 +78,15 @@ fn labels_that_do_not_fit_fall_back_to_position_with_a_warning() {
     );
 }
 
+/// RFC 4574 4: a label is there once in a description.
+#[test]
+fn of_two_lines_with_one_label_the_second_goes_by_position() {
+    let (_, metadata, _) = vector::read(vector!("001-baseline-rfc7866"));
+    let (lines, warnings) = people(&metadata, &[Some("1".to_owned()), Some("1".to_owned())]);
+    let two = TWO.map(|line| line.iter().map(|n| n.to_string()).collect()).into();
+    assert_eq!((lines, warnings), (two, vec!["duplicate_label"]));
+}
+
 #[test]
 fn without_associations_the_order_counts_with_low_confidence() {
     let (lines, warnings) = who(vector!("314-netsapiens-no-assoc"));

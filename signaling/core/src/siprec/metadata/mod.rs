@@ -67,9 +67,9 @@ impl Document {
 
     /// Reads it by the rules of a profile. Warnings: `metadata_empty`, `metadata_recovered` (read although not
     /// well-formed), `metadata_malformed`, `metadata_unrecognised` (another vocabulary), `metadata_rejected` (DTD or over
-    /// a limit), `metadata_legacy_namespace`, `metadata_legacy_ids`, `metadata_truncated`, `duplicate_id`; of times
-    /// `bad_time` (not kept), `time_unset` (1970: not kept) and `time_without_zone` (read in the zone of the profile); of
-    /// roles `attribution_by_role` and `extension_conflict`.
+    /// a limit), `metadata_legacy_namespace`, `metadata_legacy_ids`, `metadata_truncated`, `duplicate_id`,
+    /// `datamode_unknown` (read as complete); of times `bad_time` (not kept), `time_unset` (1970: not kept) and
+    /// `time_without_zone` (read in the zone of the profile); of roles `attribution_by_role` and `extension_conflict`.
     pub(crate) fn read(
         self,
         (media_type, raw): (&str, &[u8]),

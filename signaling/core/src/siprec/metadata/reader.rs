@@ -62,7 +62,11 @@ impl Reader<'_> {
         self.times(element);
         match element.name.as_str() {
             name if name.eq_ignore_ascii_case("datamode") => {
-                self.metadata.complete = !element.text().eq_ignore_ascii_case("partial");
+                let mode = element.text();
+                self.metadata.complete = !mode.eq_ignore_ascii_case("partial");
+                if self.metadata.complete && !mode.is_empty() && !mode.eq_ignore_ascii_case("complete") {
+                    self.notes.insert("datamode_unknown");
+                }
             }
             "group" => {
                 if let Some(id) = self.id(element, &["group_id", "id", "group"]) {

@@ -163,6 +163,19 @@ fn limits_reject_and_one_id_for_two_elements_is_noted() {
     );
 }
 
+#[test]
+fn a_data_mode_that_nobody_knows_is_complete_and_says_so() {
+    let of_mode = |mode: &str| {
+        let (metadata, warnings) = of(&format!(
+            "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><dataMode>{mode}</dataMode></recording>"
+        ));
+        (metadata.complete, warnings)
+    };
+    assert_eq!(of_mode("full"), (true, vec!["datamode_unknown"]));
+    assert_eq!(of_mode("COMPLETE"), (true, vec![]));
+    assert_eq!(of_mode(" Partial "), (false, vec![]));
+}
+
 /// RFC 7865 6.10: nobody is lost, and nobody is said to speak for certain.
 #[test]
 fn two_people_under_one_id_are_both_found_and_neither_is_certain() {
@@ -171,7 +184,10 @@ fn two_people_under_one_id_are_both_found_and_neither_is_certain() {
         <participant participant_id='p'><nameID aor='sip:b@x'><name>B</name></nameID></participant></recording>";
     let (metadata, warnings) = of(document);
     let [both] = metadata.participants.as_slice() else { panic!("{:?}", metadata.participants) };
-    assert_eq!((both.aors.as_slice(), both.name.as_deref()), (&["sip:a@x".to_owned(), "sip:b@x".to_owned()][..], Some("A")));
+    assert_eq!(
+        (both.aors.as_slice(), both.name.as_deref()),
+        (&["sip:a@x".to_owned(), "sip:b@x".to_owned()][..], Some("A"))
+    );
     assert_eq!((metadata.trust, warnings), (Confidence::Low, vec!["duplicate_id"]));
     let (metadata, _) = of(&document.replacen("'p'", "'q'", 1));
     assert_eq!((metadata.participants.len(), metadata.trust), (2, Confidence::High));
