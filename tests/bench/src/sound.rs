@@ -19,8 +19,15 @@ pub(crate) fn differs(file: &[u8], sent: Duration) -> Vec<String> {
         return vec![format!("the archived WAV has {} channels", read.channels.len())];
     }
     let heard = [0, 1].map(|channel| read.g711(channel, Law::Mu));
-    let missing = (0..2).filter(|channel| !holds(&heard[*channel], &spoken(*channel as u64 + 1, sent)));
-    missing.map(|channel| format!("channel {channel} of an archived WAV is not what was sent")).collect()
+    let look = |channel: usize| {
+        let at = parts(&heard[channel], &spoken(channel as u64 + 1, sent))?;
+        let seconds = |samples: usize| samples as f64 / RATE as f64;
+        let (silence, good, all) = (seconds(at.silence), seconds(at.good), sent.as_secs_f64());
+        Some(format!(
+            "channel {channel} of an archived WAV is not what was sent: {silence} s of silence, then {good} of {all} s as sent"
+        ))
+    };
+    (0..2).filter_map(look).collect()
 }
 
 /// The generator's side with this seed.
@@ -30,11 +37,22 @@ fn spoken(seed: u64, sent: Duration) -> Vec<u8> {
     once.iter().copied().cycle().take(sent.as_millis() as usize * RATE / 1000).collect()
 }
 
-/// The channel may begin with silence (the other side was first), nothing else.
-fn holds(channel: &[u8], spoken: &[u8]) -> bool {
-    let silence = Law::Mu.silence();
-    (0..RATE.min(channel.len().saturating_sub(spoken.len()) + 1))
-        .any(|start| channel[start..].starts_with(spoken) && channel[..start].iter().all(|sample| *sample == silence))
+/// Where a channel parts from what was spoken, in samples.
+#[derive(Debug, PartialEq, Eq)]
+struct Parting {
+    /// Before the first sample that is not silent.
+    silence: usize,
+    /// The most that is as spoken, wherever within that silence the speech begins.
+    good: usize,
+}
+
+/// Nothing, when all is there. The channel may begin with silence (the other side was first), nothing else.
+fn parts(channel: &[u8], spoken: &[u8]) -> Option<Parting> {
+    let quiet = Law::Mu.silence();
+    let silence = channel.iter().take_while(|sample| **sample == quiet).count();
+    let same = |start: usize| channel[start..].iter().zip(spoken).take_while(|(heard, said)| heard == said).count();
+    let good = (0..=silence.min(RATE - 1).min(channel.len())).map(same).max().unwrap_or_default();
+    (good < spoken.len()).then_some(Parting { silence, good })
 }
 
 #[cfg(test)]
@@ -44,8 +62,10 @@ mod tests {
     #[test]
     fn only_leading_silence_is_tolerated() {
         let (spoken, silence) = ([1, 2, 3], Law::Mu.silence());
-        assert!(holds(&[1, 2, 3], &spoken) && holds(&[silence, 1, 2, 3, silence], &spoken));
-        assert!(!holds(&[1, 2], &spoken) && !holds(&[1, 2, 4], &spoken) && !holds(&[9, 1, 2, 3], &spoken));
+        assert_eq!([parts(&[1, 2, 3], &spoken), parts(&[silence, 1, 2, 3, silence], &spoken)], [None, None]);
+        assert_eq!(parts(&[silence, 1, 2], &spoken), Some(Parting { silence: 1, good: 2 }));
+        assert_eq!(parts(&[1, 2, 4], &spoken), Some(Parting { silence: 0, good: 2 }));
+        assert_eq!(parts(&[9, 1, 2, 3], &spoken), Some(Parting { silence: 0, good: 0 }));
     }
 
     #[test]
