@@ -9,6 +9,8 @@
 //!   clock is fast, and a new segment drops the surplus.
 //! * later by more than [`DRIFT`] for 10 s without exception, or by more than 200 ms for 2 s: the sender's clock is slow,
 //!   stood still or leapt back. A new segment inserts the silence. A stall of the network that catches up is none.
+//! * early by no more than what was inserted, and without a hole on the RTP clock: the sender's clock was right, and a
+//!   network or a host has caught up after long. The silence is taken back out, so that nothing that was said is dropped.
 //!
 //! Small corrections wait up to 5 s for a pause in the sound. A silence that the RTP clock tells (discontinuous
 //! transmission, loss, a pause) needs no segment: the places in between stay empty.
@@ -90,6 +92,8 @@ pub(crate) struct Segment {
     opened: i64,
     /// The most that any packet lay behind the newest arrival, seen from a base of 0.
     need: i64,
+    /// The base of the segment before it, when this one began because everything came late by more than [`FAR`].
+    behind: Option<i64>,
 }
 
 impl Segment {
@@ -113,7 +117,13 @@ impl Segment {
             end_ts: packet.end(),
             opened: packet.arrival,
             need: packet.need(delay),
+            behind: None,
         }
+    }
+
+    /// Moves back as far as it may without its packets being too late to be rendered.
+    fn catch_up(&mut self, base: i64) {
+        self.base = self.base.min(base.max(self.need.saturating_sub(MAX_LATENESS_NANOS)));
     }
 
     fn stretch(&mut self, end_ts: i64, need: i64) {
@@ -180,6 +190,9 @@ impl Anchor {
     /// Follows one packet; a segment that is complete goes to `done`.
     pub(crate) fn packet(&mut self, packet: &Sighting, done: &mut Vec<Segment>) {
         let delay = packet.arrival.saturating_sub(since(self.segment.ts0, packet.ts));
+        if delay < self.segment.base && since(self.segment.end_ts, packet.ts) < FAR {
+            self.catch_up(delay, done);
+        }
         let off = delay.saturating_sub(self.segment.base);
         let settling = packet.arrival - self.segment.opened < SETTLE;
         if off < -LEAP {
@@ -196,6 +209,19 @@ impl Anchor {
             }
             self.segment.stretch(packet.end(), packet.need(delay));
         }
+    }
+
+    /// What came late was on its way for long: this segment, and those that it fell behind from before, move back.
+    fn catch_up(&mut self, delay: i64, done: &mut [Segment]) {
+        let Some(mut base) = self.segment.behind else { return };
+        let stream = self.segment.stream;
+        let mut moved = vec![&mut self.segment];
+        for segment in done.iter_mut().rev().filter(|segment| segment.stream == stream) {
+            let Some(before) = segment.behind.filter(|_| delay < base) else { break };
+            base = before;
+            moved.push(segment);
+        }
+        moved.into_iter().for_each(|segment| segment.catch_up(delay.max(base)));
     }
 
     /// Packets without a delay of their own (telephone events) still fill the timeline.
@@ -277,6 +303,7 @@ impl Anchor {
             end_ts: run.end_ts,
             opened: run.since,
             need: run.need,
+            behind: (run.late && !small).then_some(self.segment.base),
         };
         self.split(segment, done);
     }

@@ -123,6 +123,33 @@ fn a_clock_that_stood_still_during_hold_becomes_silence_even_at_the_end() {
     }
 }
 
+/// A host or a network that falls behind for long and catches up in the end: everything that was said is heard.
+#[test]
+fn a_stall_of_any_length_that_is_caught_up_costs_no_sound() {
+    let sound = speech::synth(5, 60, Law::Mu).iter().copied().cycle().take(90 * 8_000).collect::<Vec<u8>>();
+    // Seconds of the sound and how late, in ms, what is said there arrives.
+    let stalls: [&[(i64, i64)]; 4] = [
+        &[(10, 700), (50, 0)],
+        &[(10, 3_000), (75, 0)],
+        &[(10, 500), (20, 1_200), (40, 2_500), (80, 300), (85, 0)],
+        &[(5, 1_000), (46, 900), (50, 650), (55, 500), (60, 250), (65, 100), (70, 0)],
+    ];
+    for stall in stalls {
+        let mut packets = Vec::new();
+        Sender::new(0, 96, 0).send(&sound, &mut packets);
+        let mut newest = START;
+        for (number, packet) in packets.iter_mut().enumerate() {
+            let second = number as i64 / 50;
+            let late = stall.iter().rev().find(|(from, _)| *from <= second).map_or(0, |(_, late)| late * MS);
+            newest = newest.max(packet.1 + late);
+            packet.1 = newest;
+        }
+        let (plan, heard, rendered) = render(&two()[..1], &packets);
+        assert!(heard.channel(0) == sound, "{stall:?}: {} ms", plan.duration_ms());
+        assert_eq!(rendered.late, [0], "{stall:?}");
+    }
+}
+
 #[test]
 fn a_sender_that_changes_its_ssrc_with_every_packet_stays_bounded() {
     let mut packets = Vec::new();
