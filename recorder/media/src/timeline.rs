@@ -18,63 +18,11 @@
 use crate::{
     codec::TICK_HZ,
     limits::{MAX_LATENESS_NANOS, MAX_SEGMENTS},
-    rtp::RtpView,
-    stream::{Placed, Seen, Streams},
 };
 
-/// Extends sequence numbers and timestamps of one track. Fed the same packets it says the same, in both passes.
-#[derive(Debug)]
-pub(crate) struct Follower {
-    streams: Streams<Option<Newest>>,
-}
+mod follower;
 
-/// The newest packet of a stream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Newest {
-    pub(crate) sequence: i64,
-    pub(crate) ts: i64,
-    /// Where its sound ends.
-    pub(crate) end: i64,
-    /// Sequence number and timestamp of the lowest packet of the stream: often, not always, its first arrival.
-    pub(crate) lowest: (i64, i64),
-}
-
-/// A packet with its place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Followed {
-    pub(crate) placed: Placed,
-    /// Extended timestamp.
-    pub(crate) ts: i64,
-    /// The newest packet of the stream before this one.
-    pub(crate) before: Option<Newest>,
-    /// A stream that is no longer followed.
-    pub(crate) folded: Option<u32>,
-}
-
-impl Follower {
-    pub(crate) fn new() -> Self {
-        Self { streams: Streams::new() }
-    }
-
-    pub(crate) fn packet(&mut self, view: &RtpView<'_>, ticks: i64) -> Followed {
-        let mut folded = None;
-        let placed = self.streams.place(view.ssrc(), view.sequence(), |stream| folded = Some(stream.number));
-        let timestamp = view.timestamp();
-        let note = self.streams.current_mut().map(|stream| &mut stream.note);
-        let before = note.as_ref().and_then(|note| **note);
-        let ts = before.map_or(i64::from(timestamp), |newest| {
-            newest.ts + i64::from(timestamp.wrapping_sub(newest.ts as u32) as i32)
-        });
-        if let Some(note) = note {
-            let lowest = before.map_or((placed.sequence, ts), |newest| newest.lowest.min((placed.sequence, ts)));
-            match note {
-                Some(newest) if placed.seen != Seen::New => newest.lowest = lowest,
-                _ => *note = Some(Newest { sequence: placed.sequence, ts, end: ts + ticks, lowest }),
-            }
-        }
-        Followed { placed, ts, before, folded }
-    }
-}
+pub(crate) use follower::{Followed, Follower};
 
 /// A span of one stream on the timeline. Its packets lie at `base + (ts - ts0)`.
 #[derive(Debug, Clone)]
@@ -85,6 +33,8 @@ pub(crate) struct Segment {
     pub(crate) ts0: i64,
     /// Where `ts0` lies, in ns since 1970.
     pub(crate) base: i64,
+    /// The base that it began with.
+    first_base: i64,
     /// First and last tick of its sound.
     pub(crate) start_ts: i64,
     pub(crate) end_ts: i64,
@@ -92,7 +42,7 @@ pub(crate) struct Segment {
     opened: i64,
     /// The most that any packet lay behind the newest arrival, seen from a base of 0.
     need: i64,
-    /// The base of the segment before it, when this one began because everything came late by more than [`FAR`].
+    /// The base of the segment before it, when everything comes late by more than [`FAR`] since then.
     behind: Option<i64>,
 }
 
@@ -113,6 +63,7 @@ impl Segment {
             first: packet.sequence,
             ts0,
             base: delay,
+            first_base: delay,
             start_ts: packet.ts,
             end_ts: packet.end(),
             opened: packet.arrival,
@@ -166,6 +117,8 @@ pub(crate) struct Anchor {
 #[derive(Debug)]
 struct Run {
     late: bool,
+    /// Sound is missing in it, or before it.
+    has_hole: bool,
     first: i64,
     first_ts: i64,
     quiet: Option<(i64, i64)>,
@@ -190,8 +143,9 @@ impl Anchor {
     /// Follows one packet; a segment that is complete goes to `done`.
     pub(crate) fn packet(&mut self, packet: &Sighting, done: &mut Vec<Segment>) {
         let delay = packet.arrival.saturating_sub(since(self.segment.ts0, packet.ts));
-        if delay < self.segment.base && since(self.segment.end_ts, packet.ts) < FAR {
+        if delay.saturating_sub(self.segment.base) < -FAR && self.follows(packet.ts) {
             self.catch_up(delay, done);
+            self.abandon();
         }
         let off = delay.saturating_sub(self.segment.base);
         let settling = packet.arrival - self.segment.opened < SETTLE;
@@ -205,10 +159,20 @@ impl Anchor {
         } else {
             self.abandon();
             if settling && off < 0 {
-                self.segment.base = delay;
+                // No clock parts so far in half a minute.
+                if self.segment.first_base.saturating_sub(delay) > 4 * DRIFT {
+                    self.catch_up(delay, done);
+                }
+                self.segment.base = self.segment.base.min(delay);
             }
             self.segment.stretch(packet.end(), packet.need(delay));
         }
+    }
+
+    /// Whether sound goes on there without a hole.
+    fn follows(&self, ts: i64) -> bool {
+        let end_ts = self.run.as_ref().map_or(self.segment.end_ts, |run| run.end_ts.max(self.segment.end_ts));
+        since(end_ts, ts) < FAR
     }
 
     /// What came late was on its way for long: this segment, and those that it fell behind from before, move back.
@@ -248,9 +212,11 @@ impl Anchor {
             let steady = several && run.max.saturating_sub(run.min) < FAR && off > LEAP;
             // In their old place they would not be rendered at all.
             let lost = several && off > MAX_LATENESS_NANOS;
-            !run.late || steady || lost || (run.last - run.since >= FAR_PATIENCE && off > FAR)
+            steady || lost || (run.last - run.since >= FAR_PATIENCE && off > FAR)
         });
-        if lasting {
+        if self.run.as_ref().is_some_and(|run| !run.late) {
+            self.end_early(done);
+        } else if lasting {
             self.commit(done);
         } else {
             self.abandon();
@@ -264,9 +230,23 @@ impl Anchor {
         if self.run.as_ref().is_some_and(|run| run.late) {
             self.abandon();
         }
+        let has_hole = !self.follows(packet.ts);
         let run = self.run.get_or_insert_with(|| Run::begin(false, packet, delay));
+        run.has_hole |= has_hole;
         run.take(packet, delay, self.segment.base);
         if run.last - run.since >= FAR_PATIENCE {
+            self.end_early(done);
+        }
+    }
+
+    /// No clock parts by as much again while one waits for it: what came late may be catching up, little by little.
+    fn end_early(&mut self, done: &mut Vec<Segment>) {
+        let surplus = |run: &Run| self.segment.base.saturating_sub(run.min);
+        let caught_up = self.run.as_ref().filter(|run| !run.has_hole && surplus(run) > 2 * DRIFT).map(|run| run.min);
+        if let Some(min) = caught_up.filter(|_| self.segment.behind.is_some()) {
+            self.catch_up(min, done);
+            self.abandon();
+        } else {
             self.commit(done);
         }
     }
@@ -299,11 +279,13 @@ impl Anchor {
             first,
             ts0: self.segment.ts0,
             base: run.min,
+            first_base: run.min,
             start_ts,
             end_ts: run.end_ts,
             opened: run.since,
             need: run.need,
-            behind: (run.late && !small).then_some(self.segment.base),
+            // A clock that is fast as well is still behind.
+            behind: (run.late && !small || !run.late && self.segment.behind.is_some()).then_some(self.segment.base),
         };
         self.split(segment, done);
     }
@@ -320,6 +302,7 @@ impl Run {
     fn begin(late: bool, packet: &Sighting, delay: i64) -> Self {
         Self {
             late,
+            has_hole: false,
             first: packet.sequence,
             first_ts: packet.ts,
             quiet: None,

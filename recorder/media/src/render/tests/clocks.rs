@@ -128,8 +128,9 @@ fn a_clock_that_stood_still_during_hold_becomes_silence_even_at_the_end() {
 fn a_stall_of_any_length_that_is_caught_up_costs_no_sound() {
     let sound = speech::synth(5, 60, Law::Mu).iter().copied().cycle().take(90 * 8_000).collect::<Vec<u8>>();
     // Seconds of the sound and how late, in ms, what is said there arrives.
-    let stalls: [&[(i64, i64)]; 4] = [
+    let stalls: [&[(i64, i64)]; 5] = [
         &[(10, 700), (50, 0)],
+        &[(10, 700), (60, 520), (70, 360), (80, 200), (89, 0)],
         &[(10, 3_000), (75, 0)],
         &[(10, 500), (20, 1_200), (40, 2_500), (80, 300), (85, 0)],
         &[(5, 1_000), (46, 900), (50, 650), (55, 500), (60, 250), (65, 100), (70, 0)],
@@ -148,6 +149,30 @@ fn a_stall_of_any_length_that_is_caught_up_costs_no_sound() {
         assert!(heard.channel(0) == sound, "{stall:?}: {} ms", plan.duration_ms());
         assert_eq!(rendered.late, [0], "{stall:?}");
     }
+}
+
+/// A clock that stood still and then is fast has not caught up: what was said keeps its time.
+#[test]
+fn a_fast_clock_that_stood_still_once_is_not_taken_for_one_that_catches_up() {
+    let mut packets = Vec::new();
+    let mut sender = Sender { pace: PACKET - PACKET / 5_000, ..Sender::new(0, 96, 0) };
+    sender.send(&[0x01; 500 * 160], &mut packets);
+    sender.at += 600 * 50 * PACKET;
+    let (mut sent, first) = (Vec::new(), (1 << 17) + i64::from(sender.header.sequence));
+    for number in 0..60 * 60 * 50 {
+        let ts = sender.header.timestamp;
+        sent.push((first + number, ts, sender.at));
+        sender.send(&[0x01; 160], &mut packets);
+    }
+    let (plan, _, rendered) = render(&two()[..1], &packets);
+    let off = |&(sequence, ts, at): &(i64, u32, i64)| {
+        let segment = find(&plan.tracks[0].segments, 0, sequence).expect("a segment");
+        let place = segment.nanos(segment.start_ts + i64::from(ts.wrapping_sub(segment.start_ts as u32) as i32));
+        (place - at).abs()
+    };
+    let worst = sent.iter().map(off).max().unwrap_or_default();
+    assert!(worst <= 20 * MS, "{} us", worst / 1_000);
+    assert_eq!(rendered.late, [0]);
 }
 
 #[test]
