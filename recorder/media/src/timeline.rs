@@ -284,8 +284,8 @@ impl Anchor {
             end_ts: run.end_ts,
             opened: run.since,
             need: run.need,
-            // A clock that is fast as well is still behind.
-            behind: (run.late && !small || !run.late && self.segment.behind.is_some()).then_some(self.segment.base),
+            // What is behind stays so while its clock drifts.
+            behind: (run.late && !small || self.segment.behind.is_some()).then_some(self.segment.base),
         };
         self.split(segment, done);
     }

@@ -151,6 +151,25 @@ fn a_stall_of_any_length_that_is_caught_up_costs_no_sound() {
     }
 }
 
+/// A longer way for some minutes, while the clocks part: no more sound is dropped than the drift.
+#[test]
+fn a_longer_way_and_back_costs_no_sound_while_clocks_drift() {
+    for ppm in [-200, 0, 200] {
+        let mut packets = Vec::new();
+        let mut sender = Sender { pace: PACKET + PACKET * ppm / 1_000_000, ..Sender::new(0, 96, 0) };
+        sender.send(&[0x01; 900 * 50 * 160], &mut packets);
+        for (number, packet) in packets.iter_mut().enumerate() {
+            packet.1 += if (100 * 50..700 * 50).contains(&number) { 300 * MS } else { 0 };
+        }
+        let (plan, _, rendered) = render_by_arrival(&two()[..1], packets);
+        let segments = &plan.tracks[0].segments;
+        let overlap =
+            segments.windows(2).map(|pair| pair[0].nanos(pair[0].end_ts) - pair[1].nanos(pair[1].start_ts)).max();
+        assert!(overlap.unwrap_or(0) <= 20 * MS, "{ppm} ppm: {overlap:?}");
+        assert_eq!(rendered.late, [0], "{ppm} ppm");
+    }
+}
+
 /// A clock that stood still and then is fast has not caught up: what was said keeps its time.
 #[test]
 fn a_fast_clock_that_stood_still_once_is_not_taken_for_one_that_catches_up() {
