@@ -111,23 +111,24 @@ impl Queue {
 
     /// No more chunks of the track come. Never refused; there is at most one for each track.
     pub(super) fn close_track(&self, track: TrackId, chunks: u32) {
-        let mut inner = self.inner();
-        let was_idle = inner.is_idle();
-        inner.taken.closes.push((track, chunks));
-        drop(inner);
-        if was_idle {
-            self.rings.notify_one();
-        }
+        self.add(|inner| inner.taken.closes.push((track, chunks)));
     }
 
     /// The recording is freed. Never refused; there is at most one for each recording.
     pub(super) fn free(&self, recording: RecordingId) {
+        self.add(|inner| {
+            if let Some(state) = inner.taken.states.remove(&recording) {
+                inner.state_octets -= state.len();
+            }
+            inner.taken.freed.push(recording);
+        });
+    }
+
+    /// Wakes the writer only when nothing waited: what came first is what it gathers for.
+    fn add(&self, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.inner();
         let was_idle = inner.is_idle();
-        if let Some(state) = inner.taken.states.remove(&recording) {
-            inner.state_octets -= state.len();
-        }
-        inner.taken.freed.push(recording);
+        change(&mut inner);
         drop(inner);
         if was_idle {
             self.rings.notify_one();
