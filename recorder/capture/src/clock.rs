@@ -16,23 +16,31 @@ use std::{
 /// Where the steady clock was set, and what it was corrected by since (nanoseconds).
 struct Steady {
     anchor: Instant,
+    /// The same instant as the kernel counts it (`CLOCK_MONOTONIC`), nanoseconds.
+    monotonic: u64,
     wall: u64,
     settled: AtomicI64,
     /// How far the wall clock is ahead now; kept while it has not moved by more than reading two clocks can differ.
     step: AtomicI64,
 }
 
-static STEADY: LazyLock<Steady> = LazyLock::new(|| Steady {
-    anchor: instant(),
-    wall: wall_clock(),
-    settled: AtomicI64::new(0),
-    step: AtomicI64::new(0),
+static STEADY: LazyLock<Steady> = LazyLock::new(|| {
+    // A clock that is read for the first time may take its time.
+    let _ = (monotonic_clock(), instant(), wall_clock());
+    let (anchor, monotonic, wall) = (instant(), monotonic_clock(), wall_clock());
+    Steady { anchor, monotonic, wall, settled: AtomicI64::new(0), step: AtomicI64::new(0) }
 });
 
 /// The time of what is recorded, in nanoseconds since 1970: the wall clock as it was set when nothing was recorded.
 pub fn now_nanos() -> u64 {
     let since = u64::try_from(instant().duration_since(STEADY.anchor).as_nanos()).unwrap_or(u64::MAX);
     STEADY.wall.saturating_add(since).saturating_add_signed(STEADY.settled.load(Ordering::Relaxed))
+}
+
+/// The time of what is recorded at an instant of `CLOCK_MONOTONIC`, nanoseconds.
+pub(crate) fn at_monotonic(stamp: u64) -> u64 {
+    let since = stamp.cast_signed().wrapping_sub(STEADY.monotonic.cast_signed());
+    STEADY.wall.saturating_add_signed(since.saturating_add(STEADY.settled.load(Ordering::Relaxed)))
 }
 
 /// How far the wall clock has stepped away from [`now_nanos`], in nanoseconds; forward is positive, 0 when it has not.
@@ -78,6 +86,11 @@ fn wall_clock() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+fn monotonic_clock() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.cast_unsigned())
+}
+
 /// Monotonic time: sweeps, silence and report intervals must survive a step of the wall clock.
 #[expect(clippy::disallowed_methods, reason = "the clock of the worker threads")]
 pub(crate) fn instant() -> Instant {
@@ -114,6 +127,16 @@ mod tests {
         assert_eq!(arrival(NOW.saturating_add_signed(HOUR), 0, NOW), NOW);
         assert_eq!(arrival(0, i64::MAX, NOW), NOW, "no stamp overflows");
         assert_eq!(arrival(u64::MAX, i64::MIN, NOW), NOW);
+    }
+
+    #[test]
+    fn the_kernels_monotonic_time_is_the_same_time() {
+        let before = now_nanos();
+        let between = at_monotonic(monotonic_clock());
+        let after = now_nanos();
+        assert!(before <= between + 1_000 && between <= after + 1_000, "{before} {between} {after}");
+        let earlier = at_monotonic(monotonic_clock().saturating_sub(5_000_000_000));
+        assert!(before.abs_diff(earlier + 5_000_000_000) < 1_000_000_000);
     }
 
     #[test]

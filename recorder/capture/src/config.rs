@@ -72,6 +72,8 @@ pub enum Receive {
     IoUring,
     /// The sockets that epoll names, by `recvmmsg`.
     Epoll,
+    /// A ring in memory that an eBPF filter of each socket fills; needs `CAP_BPF` when the recorder starts.
+    Bpf,
 }
 
 /// SDES keys in an offer that came over UDP or TCP (RFC 4568 8.3).
@@ -119,6 +121,13 @@ impl Config {
     pub(crate) fn chunk_capacity(&self) -> usize {
         let octets = limits::CHUNK_OCTETS_PER_SECOND * self.chunk.as_millis() as usize / 1_000;
         octets.clamp(limits::CHUNK_MIN, limits::CHUNK_MAX)
+    }
+
+    /// Octets of the ring of a worker: what arrives in a sweep on every port pair it may have, to a power of two.
+    pub(crate) fn ring_octets(&self) -> usize {
+        let tracks = self.ports.pairs().div_ceil(self.workers).min(limits::TRACKS_PER_WORKER);
+        let packets = tracks * limits::RING_PACKETS_PER_SECOND * self.sweep.as_millis() as usize / 1_000;
+        (packets * limits::RING_RECORD).next_power_of_two().clamp(limits::RING_MIN, limits::RING_MAX)
     }
 
     /// Octets of a receive buffer: what arrives while a worker stands still.

@@ -15,9 +15,10 @@ use thiserror::Error;
 
 use crate::{
     clock,
-    config::Config,
+    config::{Config, Receive},
     descriptors,
     handshake::{Expected, Handshakes, Queue, Word},
+    intake::Intake,
     keeping::Gate,
     limits,
     mailbox::{Mailbox, Order},
@@ -104,9 +105,10 @@ impl Capture {
         for worker in 0..config.workers {
             let mailbox = Arc::new(Mailbox::default());
             let (shared, orders) = (Arc::clone(&capture.shared), Arc::clone(&mailbox));
+            let intake = intake(worker, &shared);
             let thread = thread::Builder::new()
                 .name(format!("capture-{worker}"))
-                .spawn(move || Worker::run(worker, shared, orders))
+                .spawn(move || Worker::run(worker, shared, orders, intake))
                 .map_err(|source| CaptureError::Thread { worker, source })?;
             capture.workers.push(mailbox);
             capture.threads().push(thread);
@@ -299,13 +301,35 @@ fn choose(config: &Config, metrics: &Metrics) -> Strategy {
         Err(error) => tracing::warn!(needed, %error, "RLIMIT_NOFILE cannot be read or raised"),
     }
     let (strategy, refused) = Strategy::choose(config.receive);
-    if let Some(error) = refused {
-        metrics.fell_back();
-        tracing::warn!(%error, wanted = ?config.receive, "the kernel refuses this way to receive: sweeping instead");
+    match refused {
+        Some(error) if config.receive == Receive::Auto => {
+            tracing::info!(%error, "no ring without CAP_BPF and Linux 5.8: sweeping, at about twice the processor time");
+        }
+        Some(error) => {
+            metrics.fell_back();
+            tracing::warn!(%error, wanted = ?config.receive, "the kernel refuses this way to receive: sweeping instead");
+        }
+        None => {}
     }
     metrics.receives_by(strategy);
     tracing::info!(strategy = strategy.name(), workers = config.workers, "capture receives");
     strategy
+}
+
+/// What comes past the sockets of a worker, where that is the way. Made here, where the capability for it is. A worker
+/// that cannot have it sweeps: a worker less would be worse.
+fn intake(worker: usize, shared: &Shared) -> Option<Box<Intake>> {
+    if shared.strategy != Strategy::Bpf {
+        return None;
+    }
+    match Intake::new(shared.config.ring_octets()) {
+        Ok(intake) => Some(Box::new(intake)),
+        Err(error) => {
+            tracing::warn!(worker, %error, strategy = shared.strategy.name(), "capture worker sweeps instead");
+            shared.metrics.fell_back();
+            None
+        }
+    }
 }
 
 impl Drop for Capture {

@@ -23,7 +23,7 @@ use crate::{
     metrics::Refusal,
     srtp::Unprotector,
     track::Track,
-    worker::Sweep,
+    sweep::Sweep,
 };
 
 /// A line whose keys come of a handshake.

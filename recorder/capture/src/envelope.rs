@@ -42,6 +42,13 @@ pub(crate) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
+/// A source as headers have it: the first four octets of an IPv4 address, all of an IPv6 address.
+pub(crate) fn source(octets: &[u8; 16], is_v4: bool, port: u16) -> SocketAddr {
+    let [a, b, c, d, ..] = *octets;
+    let ip = if is_v4 { Ipv4Addr::from([a, b, c, d]).into() } else { Ipv6Addr::from(*octets).into() };
+    SocketAddr::new(ip, port)
+}
+
 /// What came with a message, in control messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ancillary {

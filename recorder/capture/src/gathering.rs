@@ -7,7 +7,7 @@ use crate::{
     recvmmsg::Batch,
     slots::Slots,
     track::Track,
-    worker::Sweep,
+    sweep::Sweep,
 };
 
 /// The batch of a worker, and whose datagrams are in it. It is empty between two turns: whatever else happens to a track
@@ -73,12 +73,14 @@ impl Gathering {
     /// Takes what waits for a track, as many messages as are likely to, until no more are.
     fn take(&mut self, track: &mut Track, sweep: &mut Sweep<'_>) -> Rest {
         // What waited since before a resume must be known to be gone.
-        let is_guess = !track.keeping.awaits_drain();
+        // A ring says so for nothing.
+        let is_past = sweep.is_past(&track.media);
+        let is_guess = !is_past && !track.keeping.awaits_drain();
         loop {
             let room = self.batch.room();
             let most = if is_guess { track.cadence.likely(sweep.wall, room) } else { room };
             let count = sweep.receive_more(&track.media, &mut self.batch, most);
-            if count > 0 {
+            if !is_past && count > 0 {
                 track.cadence.took(count, self.batch.newest().map(|stamp| sweep.arrival(Some(stamp))));
             }
             if count < most {

@@ -10,7 +10,6 @@ use storage_core::ports::SpoolSink;
 
 use crate::{
     ahead::Ahead,
-    bodies::Bodies,
     clock,
     config::Config,
     envelope::Envelope,
@@ -19,7 +18,8 @@ use crate::{
     opening,
     receive::Strategy,
     track::Track,
-    worker::{Shared, Sweep},
+    sweep::{Lent, Sweep},
+    worker::Shared,
 };
 
 /// Some tracks and nothing else.
@@ -27,7 +27,7 @@ pub struct HotLoop {
     shared: Shared,
     tracks: Vec<Track>,
     ahead: Ahead,
-    bodies: Bodies,
+    lent: Lent,
     counts: HotCounts,
 }
 
@@ -54,8 +54,8 @@ impl HotLoop {
         let reports = Arc::new(|_: Report| {});
         let shared =
             Shared { config: config.clone(), spool, reports, metrics, strategy: Strategy::Sweep, handshakes: None };
-        let (ahead, bodies, counts) = (Ahead::new(), Bodies::default(), HotCounts::default());
-        let mut hot = Self { shared, tracks: Vec::new(), ahead, bodies, counts };
+        let (ahead, lent, counts) = (Ahead::new(), Lent::default(), HotCounts::default());
+        let mut hot = Self { shared, tracks: Vec::new(), ahead, lent, counts };
         hot.open(order, key)?;
         Ok(hot)
     }
@@ -70,7 +70,7 @@ impl HotLoop {
     /// One turn: takes the datagrams, each with its arrival (wall time, nanoseconds), and seals if `seals`. The tracks
     /// share them evenly: the first so many are for the first one. SRTP decrypts them where they stand.
     pub fn turn<D: AsMut<[u8]>>(&mut self, from: SocketAddr, datagrams: &mut [(u64, D)], seals: bool) {
-        let mut sweep = Sweep::new(&self.shared, clock::instant(), std::mem::take(&mut self.bodies));
+        let mut sweep = Sweep::new(&self.shared, clock::instant(), std::mem::take(&mut self.lent));
         let each = datagrams.len().div_ceil(self.tracks.len()).max(1);
         let envelope = |arrival| Envelope { from, arrival: Some(arrival), drops: None, truncated: false };
         let is_ahead = self.tracks.iter().any(|track| self.ahead.is_for(track));
@@ -93,7 +93,7 @@ impl HotLoop {
         self.counts.packets += sweep.tally.packets;
         self.counts.refused += sweep.tally.refusals();
         self.counts.chunks += sweep.tally.chunks;
-        self.bodies = sweep.end();
+        self.lent = sweep.end();
     }
 
     /// So far.

@@ -13,6 +13,7 @@
 mod affinity;
 mod ahead;
 mod bodies;
+mod bpf;
 mod cadence;
 pub mod clock;
 mod config;
@@ -25,6 +26,7 @@ mod gaps;
 mod gathering;
 mod handshake;
 mod hotloop;
+mod intake;
 mod keeping;
 mod limits;
 mod load;
@@ -42,6 +44,7 @@ mod slots;
 mod socket;
 mod source;
 mod srtp;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod track;

@@ -25,6 +25,10 @@ pub(crate) const PREFETCH_TRACK: usize = 4;
 /// See there.
 pub(crate) const PREFETCH_BEHIND: usize = 2;
 
+/// Records of a ring that are asked for ahead: of one track what a sweep of 150 ms brings it, and as many in a row while
+/// they are sorted. Those behind come when they are read.
+pub(crate) const PREFETCH_RECORDS: u64 = 8;
+
 /// Datagrams whose tags are computed ahead, of those gathered: two for each message, 72 octets each. At the bound (one
 /// sender sent many at once): the others are computed one by one.
 pub(crate) const AHEAD: usize = 2 * BATCH;
@@ -60,6 +64,19 @@ pub(crate) const RING_COLLECT_EACH: usize = DRAIN;
 /// Attempts to end a receive. One is enough unless it runs at that moment, on another; at the bound: an error in the
 /// log, and the port stays taken until the worker ends.
 pub(crate) const RING_CANCELS: usize = 64;
+
+/// Packets a second that the ring of a worker is sized for: 20 ms packets on every line it may have. At the bound: the
+/// rest goes to the sockets, and costs system calls.
+pub(crate) const RING_PACKETS_PER_SECOND: usize = 50;
+
+/// Octets of such a packet on the ring, with its record (172 of G.711, 10 of a tag).
+pub(crate) const RING_RECORD: usize = 264;
+
+/// The smallest ring: a few of the largest records, whole pages on every machine. And the largest: what 16,384 lines bring
+/// in a sweep of 250 ms; it is there all the time.
+pub(crate) const RING_MIN: usize = 65_536;
+/// See there.
+pub(crate) const RING_MAX: usize = 67_108_864;
 
 /// Events fetched from epoll at once. At the bound: another call.
 pub(crate) const EPOLL_EVENTS: usize = 256;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use media::rtcp::{self, Packet};
 use model::{GapCause, Report, Timestamp};
 
-use crate::{envelope::Envelope, handshake::Leg, metrics::Refusal, srtp::Kind, track::Track, worker::Sweep};
+use crate::{envelope::Envelope, handshake::Leg, metrics::Refusal, srtp::Kind, track::Track, sweep::Sweep};
 
 /// Where a track stands.
 pub(crate) struct Progress {
@@ -86,7 +86,8 @@ impl Track {
     /// The kernel says how many datagrams it dropped so far; the span without them is a gap.
     pub(crate) fn note_kernel_drops(&mut self, drops: u32, arrival: u64, sweep: &mut Sweep<'_>) {
         let new = drops.wrapping_sub(self.progress.kernel_drops);
-        if new == 0 {
+        // What came past the socket is subtracted, and may be known before the kernel has counted it.
+        if new.cast_signed() <= 0 {
             return;
         }
         self.progress.kernel_drops = drops;

@@ -32,13 +32,14 @@ use std::{io, thread, time::Duration};
 use crate::{
     config::Receive,
     epoll::Epoll,
+    intake,
     limits,
     metrics::Tally,
     recvmmsg::Batch,
     slots::{Slots, Token},
     track::Track,
     uring::{Arrival, Ring},
-    worker::Sweep,
+    sweep::Sweep,
 };
 
 /// A way to receive, as it was chosen.
@@ -50,15 +51,18 @@ pub(crate) enum Strategy {
     IoUring,
     /// `recvmmsg` on the sockets that epoll names.
     Epoll,
+    /// A ring that socket filters fill, and the sweep for what they leave.
+    Bpf,
 }
 
 impl Strategy {
-    pub(crate) const ALL: [Self; 3] = [Self::Sweep, Self::IoUring, Self::Epoll];
+    pub(crate) const ALL: [Self; 4] = [Self::Sweep, Self::IoUring, Self::Epoll, Self::Bpf];
 
     /// What is asked for, if the kernel has it; otherwise the sweep, and why.
     pub(crate) fn choose(wanted: Receive) -> (Self, Option<io::Error>) {
         let probed = match wanted {
-            Receive::Sweep | Receive::Auto => return (Self::Sweep, None),
+            Receive::Sweep => return (Self::Sweep, None),
+            Receive::Auto | Receive::Bpf => intake::probe().map(|()| Self::Bpf),
             Receive::IoUring => probe_ring().map(|()| Self::IoUring),
             Receive::Epoll => Epoll::new().map(|_| Self::Epoll),
         };
@@ -67,7 +71,7 @@ impl Strategy {
 
     /// Whether packets come in batches of messages, each of which may be several datagrams.
     pub(crate) const fn takes_messages(self) -> bool {
-        matches!(self, Self::Sweep | Self::Epoll)
+        matches!(self, Self::Sweep | Self::Epoll | Self::Bpf)
     }
 
     /// In how many turns a worker serves all of its tracks once.
@@ -76,7 +80,7 @@ impl Strategy {
     /// one turn, 1.45 in five (receive alone). Rings and event lists are emptied more often, because they are of a size.
     pub(crate) fn slices(self, sweep: Duration) -> u64 {
         match self {
-            Self::Sweep => 1,
+            Self::Sweep | Self::Bpf => 1,
             Self::IoUring | Self::Epoll => (sweep.as_millis() as u64 / limits::TURN_MS).max(1),
         }
     }
@@ -86,6 +90,7 @@ impl Strategy {
             Self::Sweep => "sweep",
             Self::IoUring => "io_uring",
             Self::Epoll => "epoll",
+            Self::Bpf => "bpf",
         }
     }
 }
@@ -104,7 +109,7 @@ pub(crate) enum Receiver {
 impl Receiver {
     pub(crate) fn new(strategy: Strategy) -> io::Result<Self> {
         Ok(match strategy {
-            Strategy::Sweep => Self::Sweep,
+            Strategy::Sweep | Strategy::Bpf => Self::Sweep,
             Strategy::Epoll => Self::Epoll { poll: Epoll::new()?, ready: Vec::new() },
             Strategy::IoUring => Self::IoUring(Box::new(Ring::new()?)),
         })

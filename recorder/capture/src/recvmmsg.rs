@@ -56,13 +56,15 @@ impl<'b> Message<'b> {
 #[derive(Clone, Copy)]
 struct Note {
     envelope: Envelope,
+    /// Where its octets stand.
+    place: usize,
     /// Octets of the message, and of each datagram in it.
     length: usize,
     segment: usize,
 }
 
-/// A batch of messages: allocated once per worker, filled anew by every [`Batch::receive`] or more and more by
-/// [`Batch::receive_more`].
+/// A batch of messages: allocated once per worker, filled more and more by [`Batch::receive_more`] until
+/// it is [cleared](Batch::clear).
 pub(crate) struct Batch {
     /// Owned. Only reached through this pointer, because the heads hold pointers into the same allocation.
     memory: NonNull<Memory>,
@@ -136,14 +138,8 @@ impl Batch {
         (self.filled, self.octets) = (0, 0);
     }
 
-    /// Takes what waits in the socket, at most a batch, without blocking, in the place of what was there. 0 when nothing
-    /// waits.
-    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        self.clear();
-        self.receive_more(socket, BATCH)
-    }
-
-    /// The same, behind what is there already: at most so many messages, and as many as there is room for.
+    /// Takes what waits in the socket, without blocking, behind what is there already: at most so many messages, and as many
+    /// as there is room for. 0 when nothing waits.
     pub(crate) fn receive_more(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
         let room = self.room().min(most);
         // SAFETY: `heads` is BATCH entries whose names, slices and control buffers point into the same live
@@ -170,6 +166,34 @@ impl Batch {
         Ok(count)
     }
 
+    /// Adds a message that came another way. There must be room; what is longer than a message can be is cut.
+    pub(crate) fn put(&mut self, envelope: Envelope, segment: Option<usize>, octets: &[u8]) {
+        let (index, length) = (self.filled, octets.len().min(COALESCED));
+        assert!(index < BATCH, "there is room");
+        // SAFETY: the memory is live, `index` is below BATCH and `length` at most COALESCED; `octets` was borrowed from
+        // elsewhere, because `self` is borrowed mutably.
+        unsafe {
+            let to = (&raw mut (*self.memory.as_ptr()).octets[index].message).cast::<u8>();
+            ptr::copy_nonoverlapping(octets.as_ptr(), to, length);
+        }
+        self.notes[index] = Some(Note { envelope, place: index, length, segment: segment.unwrap_or(COALESCED) });
+        self.octets += length;
+        self.filled += 1;
+    }
+
+    /// Puts the messages from `first` on in the order they arrived in.
+    pub(crate) fn sort(&mut self, first: usize) {
+        let key = |note: &Option<Note>| note.map(|note| (note.envelope.arrival, note.place));
+        self.notes[first..self.filled].sort_unstable_by_key(key);
+    }
+
+    /// Of what the kernel counts as dropped in the messages from `first` on, so many were not.
+    pub(crate) fn forgive(&mut self, first: usize, taken: u32) {
+        for note in self.notes[first..self.filled].iter_mut().flatten() {
+            note.envelope.drops = note.envelope.drops.map(|drops| drops.wrapping_sub(taken));
+        }
+    }
+
     /// What the kernel wrote about a message it has just filled: its octets, and the rest.
     fn read(&self, index: usize) -> (usize, Option<Note>) {
         let base = self.memory.as_ptr();
@@ -181,19 +205,19 @@ impl Batch {
             let Ancillary { arrival, drops, segment } = envelope::control(&raw const (*head).msg_hdr);
             let segment = segment.unwrap_or(COALESCED);
             let truncated = (*head).msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            (length, Some(Note { envelope: Envelope { from, arrival, drops, truncated }, length, segment }))
+            (length, Some(Note { envelope: Envelope { from, arrival, drops, truncated }, place: index, length, segment }))
         }
     }
 
     /// Message `index` of those in it. `None` when its source is no IP address.
     pub(crate) fn message(&mut self, index: usize) -> Option<Message<'_>> {
         assert!(index < self.filled, "only what was received can be read");
-        let Note { envelope, length, segment } = self.notes[index]?;
-        // SAFETY: the memory is live, indexing checks `index`, and `length` is at most COALESCED. The octets were zeroed
-        // at first and written by the kernel since; the slice borrows `self` mutably, so no second one and no `receive`
-        // can overlap it.
+        let Note { envelope, place, length, segment } = self.notes[index]?;
+        // SAFETY: the memory is live, indexing checks `place`, and `length` is at most COALESCED. The octets were zeroed
+        // at first and written by the kernel since; the slice borrows `self` mutably, so no second one and no
+        // `receive_more` can overlap it.
         let octets = unsafe {
-            let octets = (&raw mut (*self.memory.as_ptr()).octets[index].message).cast::<u8>();
+            let octets = (&raw mut (*self.memory.as_ptr()).octets[place].message).cast::<u8>();
             std::slice::from_raw_parts_mut(octets, length)
         };
         Some(Message { envelope, octets, segment })
@@ -229,6 +253,12 @@ mod tests {
         (ours, theirs)
     }
 
+    /// What waits, in the place of what was there.
+    fn receive(batch: &mut Batch, socket: &UdpSocket) -> io::Result<usize> {
+        batch.clear();
+        batch.receive_more(socket.as_fd(), BATCH)
+    }
+
     /// A message of one datagram.
     fn single(batch: &mut Batch, index: usize) -> (Envelope, &mut [u8]) {
         let mut datagrams = batch.message(index).unwrap().datagrams();
@@ -242,7 +272,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let (ours, theirs) = pair(address);
             let mut batch = Batch::new();
-            assert_eq!(batch.receive(ours.as_fd()).unwrap(), 0);
+            assert_eq!(receive(&mut batch, &ours).unwrap(), 0);
             // Loopback delivers before send returns.
             for round in 0..3_u8 {
                 for number in 0..70_u8 {
@@ -250,7 +280,7 @@ mod tests {
                 }
                 let mut got = Vec::new();
                 for expected in [64, 6, 0] {
-                    assert_eq!(batch.receive(ours.as_fd()).unwrap(), expected);
+                    assert_eq!(receive(&mut batch, &ours).unwrap(), expected);
                     for index in 0..expected {
                         let (envelope, octets) = single(&mut batch, index);
                         assert_eq!(envelope.from, theirs.local_addr().unwrap());
@@ -294,7 +324,7 @@ mod tests {
                 segment(&theirs, 0);
                 theirs.send(&[]).unwrap();
                 let mut batch = Batch::new();
-                let messages = batch.receive(ours.as_fd()).unwrap();
+                let messages = receive(&mut batch, &ours).unwrap();
                 assert_eq!(messages, if is_coalesced { 4 } else { 9 });
                 let mut got = Vec::new();
                 for index in 0..messages {
@@ -319,7 +349,7 @@ mod tests {
         (0..60_u8).for_each(|number| assert!(first.1.send(&[1, number]).is_ok()));
         (0..10_u8).for_each(|number| assert!(second.1.send(&[2, number, 0]).is_ok()));
         let mut batch = Batch::new();
-        assert_eq!(batch.receive(first.0.as_fd()).unwrap(), 60);
+        assert_eq!(receive(&mut batch, &first.0).unwrap(), 60);
         assert_eq!((batch.receive_more(second.0.as_fd(), 64).unwrap(), batch.room()), (4, 0));
         assert_eq!(batch.receive_more(second.0.as_fd(), 64).unwrap(), 0, "no room");
         for index in 0..64 {
@@ -328,7 +358,7 @@ mod tests {
             let (envelope, got) = single(&mut batch, index);
             assert_eq!((envelope.from, &*got), (theirs.local_addr().unwrap(), &octets[..]));
         }
-        assert_eq!(batch.receive(second.0.as_fd()).unwrap(), 6);
+        assert_eq!(receive(&mut batch, &second.0).unwrap(), 6);
         assert_eq!(*single(&mut batch, 0).1, [2, 4, 0]);
     }
 
@@ -338,7 +368,7 @@ mod tests {
         theirs.send(&[5; DATAGRAM + 1]).unwrap();
         theirs.send(&[]).unwrap();
         let mut batch = Batch::new();
-        assert_eq!(batch.receive(ours.as_fd()).unwrap(), 2);
+        assert_eq!(receive(&mut batch, &ours).unwrap(), 2);
         let (envelope, octets) = single(&mut batch, 0);
         assert_eq!((envelope.truncated, octets.len()), (true, DATAGRAM + 1));
         let (envelope, octets) = single(&mut batch, 1);
@@ -353,11 +383,11 @@ mod tests {
             theirs.send(&[1; 1000]).unwrap();
         }
         let mut batch = Batch::new();
-        let kept = batch.receive(ours.as_fd()).unwrap();
+        let kept = receive(&mut batch, &ours).unwrap();
         assert!(kept < 100);
         assert_eq!(dropped(ours.as_fd()), Some(100 - kept as u32));
         theirs.send(&[2]).unwrap();
-        assert_eq!(batch.receive(ours.as_fd()).unwrap(), 1);
+        assert_eq!(receive(&mut batch, &ours).unwrap(), 1);
         assert_eq!(single(&mut batch, 0).0.drops, Some(100 - kept as u32));
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     recvmmsg::Batch,
     slots::{Slots, Token},
     track::Track,
-    worker::Sweep,
+    sweep::Sweep,
 };
 
 /// Tracks that are served together.
@@ -39,10 +39,11 @@ impl Slice {
     }
 
     /// Serves the track from now on.
-    pub(crate) fn adopt(&mut self, track: Box<Track>, sweep: &mut Sweep<'_>) -> Token {
+    pub(crate) fn adopt(&mut self, track: Box<Track>, batch: &mut Batch, sweep: &mut Sweep<'_>) -> Token {
         let token = self.slots.insert(track);
         if let Some(track) = self.slots.get_mut(token) {
             self.receiver.adopt(token, track, &mut sweep.tally);
+            track.settle(batch, sweep);
         }
         token
     }
@@ -73,7 +74,7 @@ impl Slice {
         self.turns += 1;
         let mut tended = 0;
         for slot in 0..self.slots.count() {
-            self.prefetch(slot);
+            self.prefetch(slot, sweep);
             self.gather(slot, gathering, sweep);
             if gathering.is_full() {
                 gathering.open(&mut self.slots, sweep);
@@ -87,19 +88,24 @@ impl Slice {
     }
 
     /// Asks for what the next tracks will need: the track itself first, then what it points to.
-    fn prefetch(&self, slot: usize) {
+    fn prefetch(&self, slot: usize, sweep: &Sweep<'_>) {
         self.slots.prefetch(slot + limits::PREFETCH_TRACK);
         if let Some(track) = self.slots.at(slot + limits::PREFETCH_BEHIND) {
             track.prefetch();
+            sweep.prefetch(&track.media);
         }
     }
 
     /// Adds what waits for a swept track. When that is more than there is room for, what is there is opened at once and
-    /// the rest is taken, within the bound of a drain.
+    /// the rest is taken, within the bound of a drain or of a ring.
     fn gather(&mut self, slot: usize, gathering: &mut Gathering, sweep: &mut Sweep<'_>) {
         let mut datagrams = 0;
-        while datagrams < limits::DRAIN {
+        loop {
             let Some(track) = self.slots.at_mut(slot).filter(|track| track.is_swept) else { return };
+            // A ring is given back as a whole, and holds no more than it holds.
+            if datagrams >= limits::DRAIN && !sweep.waits_past(&track.media) {
+                return;
+            }
             if gathering.add(slot, track, sweep) {
                 return;
             }
@@ -116,6 +122,7 @@ impl Slice {
         } else if track.is_swept && (turns + slot as u64).is_multiple_of(rhythm.rtcp) {
             track.drain_control(batch, sweep);
         }
+        track.settle(batch, sweep);
         // Tracks of one recording at once: their chunks reach the spool together, and stand there in one piece.
         let recording = u64::from(track.id.recording.as_bytes()[15]);
         track.tend((turns + recording).is_multiple_of(rhythm.seal), sweep);

@@ -14,6 +14,8 @@ use crate::{options, recvmmsg::Batch};
 pub(crate) struct Socket {
     socket: socket2::Socket,
     address: SocketAddr,
+    /// Its datagrams come, or came, by the ring of its worker, under this port.
+    pub(crate) line: Option<u16>,
     /// The kernel granted less memory than asked for.
     pub(crate) is_capped: bool,
 }
@@ -32,7 +34,7 @@ impl Socket {
         let is_capped = socket.recv_buffer_size()? < buffer;
         options::stamp_arrivals(socket.as_fd())?;
         socket.bind(&SockAddr::from(address))?;
-        Ok(Self { socket, address, is_capped })
+        Ok(Self { socket, address, line: None, is_capped })
     }
 
     /// From now on datagrams that one sender sent together may come as one message: for batches, not for rings.
@@ -40,14 +42,14 @@ impl Socket {
         options::coalesce(self.socket.as_fd());
     }
 
-    /// Takes what waits, at most a batch.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
-        batch.receive(self.socket.as_fd())
-    }
-
     /// Takes what waits, at most so many messages, behind what is in the batch already.
     pub(crate) fn receive_more(&self, batch: &mut Batch, most: usize) -> io::Result<usize> {
         batch.receive_more(self.socket.as_fd(), most)
+    }
+
+    /// What it is bound to, with the port that the kernel chose if that was left to it.
+    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable.into())
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {

@@ -30,7 +30,7 @@ use crate::{
     socket::Socket,
     source::{Source, Verdict},
     srtp::{Kind, NewKeys, Unprotector},
-    worker::Sweep,
+    sweep::Sweep,
 };
 
 /// Everything one track is made of; owned by one worker.
@@ -68,6 +68,15 @@ impl Track {
         prefetch::octets(streams, octets);
         prefetch::value(&*self.key);
         self.keeping.prefetch();
+    }
+
+    /// Lets its datagrams come past the socket, where that is the way: not while nothing may be kept, so that nothing of it
+    /// is anywhere longer than it takes to refuse it, and not while a handshake waits for every one.
+    pub(crate) fn settle(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) {
+        let is_urgent = self.dtls.as_ref().is_some_and(|dtls| dtls.is_urgent(sweep.now));
+        if sweep.lead_past(&mut self.media, self.keeping.is_on() && !is_urgent) {
+            self.drain_media(batch, sweep);
+        }
     }
 
     /// After a drain: seals if it is time, tells what is due.
@@ -120,14 +129,17 @@ impl Track {
 
     /// One last drain, then the sum.
     pub(crate) fn close(mut self: Box<Self>, batch: &mut Batch, sweep: &mut Sweep<'_>) {
+        sweep.lead_past(&mut self.media, false);
         for _ in 0..limits::LAST_DRAINS {
             if self.drain_media(batch, sweep) {
                 break;
             }
         }
         self.drain_control(batch, sweep);
-        if let Some(drops) = self.media.dropped() {
-            self.note_kernel_drops(drops, sweep.wall, sweep);
+        // In this order: what came past the socket is known before the kernel counts it.
+        let dropped = self.media.dropped();
+        if let Some((drops, taken)) = dropped.zip(sweep.forget(&mut self.media)) {
+            self.note_kernel_drops(drops.wrapping_sub(taken), sweep.wall, sweep);
         }
         self.flush(sweep);
         self.keeping.resume(sweep.wall, &mut self.gaps);
@@ -145,10 +157,10 @@ impl Track {
         (sweep.shared.reports)(Report::TrackClosed(Box::new(TrackTotals { track, counters, gaps, chunks })));
     }
 
-    /// Takes what waits; whether that was all.
+    /// Takes what waits, within a bound if that is in the socket; whether that was all.
     pub(crate) fn drain_media(&mut self, batch: &mut Batch, sweep: &mut Sweep<'_>) -> bool {
         let mut datagrams = 0;
-        while datagrams < limits::DRAIN {
+        while datagrams < limits::DRAIN || sweep.waits_past(&self.media) {
             let count = sweep.receive(&self.media, batch);
             for index in 0..count {
                 let Some(message) = batch.message(index) else { continue };
@@ -278,11 +290,11 @@ impl Track {
             return false;
         }
         if self.chunk.is_empty() {
-            sweep.bodies.lend(&mut self.chunk);
+            sweep.lent.bodies.lend(&mut self.chunk);
         }
         if !self.chunk.push(arrival, packet) {
             self.flush(sweep);
-            sweep.bodies.lend(&mut self.chunk);
+            sweep.lent.bodies.lend(&mut self.chunk);
             self.chunk.push(arrival, packet);
         }
         true
@@ -306,7 +318,7 @@ impl Track {
         // By what is in it, not by what could be: hundreds of them wait for the disk.
         octets.reserve_exact((body.plain.len() + SEALED_OVERHEAD).next_multiple_of(BUFFER_STEP));
         self.key.seal(&header, &mut body.plain, &mut octets);
-        sweep.bodies.give_back(body.plain);
+        sweep.lent.bodies.give_back(body.plain);
         match sweep.shared.spool.offer(SealedChunk { track: self.id, number: header.number, octets }) {
             Ok(()) => {
                 self.progress.chunks += 1;

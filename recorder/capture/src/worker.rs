@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -14,20 +13,19 @@ use storage_core::ports::SpoolSink;
 
 use crate::{
     affinity,
-    bodies::Bodies,
     clock,
     config::Config,
     gathering::Gathering,
     handshake::Queue,
+    intake::Intake,
     limits,
     load::Load,
     mailbox::{Mailbox, Order},
-    metrics::{Metrics, Tally},
+    metrics::Metrics,
     receive::Strategy,
-    recvmmsg::Batch,
     slice::{Rhythm, Slice},
     slots::Token,
-    socket::Socket,
+    sweep::{Lent, Sweep},
     track::Track,
     urgent::Urgent,
 };
@@ -41,53 +39,6 @@ pub(crate) struct Shared {
     pub(crate) strategy: Strategy,
     /// To the handshake thread, where DTLS-SRTP is on.
     pub(crate) handshakes: Option<Arc<Queue>>,
-}
-
-/// One turn of a worker: its times, its numbers, and where things go.
-pub(crate) struct Sweep<'a> {
-    /// Time of what is recorded, nanoseconds: the wall clock without its steps.
-    pub(crate) wall: u64,
-    /// How far the wall clock has stepped away from it.
-    step: i64,
-    pub(crate) now: Instant,
-    pub(crate) tally: Tally,
-    /// Memory of chunks that were sealed, for those that begin: lent by the worker.
-    pub(crate) bodies: Bodies,
-    pub(crate) shared: &'a Shared,
-}
-
-impl<'a> Sweep<'a> {
-    pub(crate) fn new(shared: &'a Shared, now: Instant, bodies: Bodies) -> Self {
-        Self { wall: clock::now_nanos(), step: clock::step_nanos(), now, tally: Tally::default(), bodies, shared }
-    }
-
-    /// Tells its numbers; gives what was lent back.
-    pub(crate) fn end(self) -> Bodies {
-        self.shared.metrics.add(&self.tally);
-        self.bodies
-    }
-
-    /// When a datagram came, by the kernel's stamp if there is one.
-    pub(crate) fn arrival(&self, stamp: Option<u64>) -> u64 {
-        stamp.map_or(self.wall, |stamp| clock::arrival(stamp, self.step, self.wall))
-    }
-
-    /// Takes what waits in a socket, at most a batch; an error is counted and the socket tried again next time.
-    pub(crate) fn receive(&mut self, socket: &Socket, batch: &mut Batch) -> usize {
-        self.counted(socket.receive(batch))
-    }
-
-    /// The same, at most so many messages, behind what is in the batch already.
-    pub(crate) fn receive_more(&mut self, socket: &Socket, batch: &mut Batch, most: usize) -> usize {
-        self.counted(socket.receive_more(batch, most))
-    }
-
-    fn counted(&mut self, received: io::Result<usize>) -> usize {
-        received.unwrap_or_else(|_| {
-            self.tally.socket_errors += 1;
-            0
-        })
-    }
 }
 
 /// The state of one worker thread.
@@ -105,7 +56,7 @@ pub(crate) struct Worker {
     /// When orders were last looked for.
     obeyed: Instant,
     /// Between two turns.
-    bodies: Bodies,
+    lent: Lent,
     /// Lines whose handshake is under way.
     urgent: Urgent,
 }
@@ -118,7 +69,7 @@ struct Place {
 
 impl Worker {
     /// The life of worker `number`: until the mailbox says stop; what is still open then is closed.
-    pub(crate) fn run(number: usize, shared: Arc<Shared>, mailbox: Arc<Mailbox>) {
+    pub(crate) fn run(number: usize, shared: Arc<Shared>, mailbox: Arc<Mailbox>, intake: Option<Box<Intake>>) {
         let cores = affinity::cores();
         if let Some(core) = cores.get(number % cores.len().max(1))
             && let Err(error) = affinity::pin(*core)
@@ -133,8 +84,8 @@ impl Worker {
         mailbox.belongs_to(thread::current());
         let load = Load::new(shared.metrics.worker(number), now);
         let (gathering, places, orders) = (Gathering::new(), HashMap::new(), Vec::new());
-        let (bodies, urgent) = (Bodies::default(), Urgent::new(now));
-        Self { load, mailbox, gathering, slices, places, orders, obeyed: now, bodies, urgent, shared }.serve();
+        let (lent, urgent) = (Lent { intake, ..Lent::default() }, Urgent::new(now));
+        Self { load, mailbox, gathering, slices, places, orders, obeyed: now, lent, urgent, shared }.serve();
     }
 
     fn serve(&mut self) {
@@ -186,9 +137,9 @@ impl Worker {
                 until = due.min(self.obeyed + Duration::from_millis(limits::ORDERS_MS));
                 if until <= now {
                     let shared = Arc::clone(&self.shared);
-                    let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+                    let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.lent));
                     self.obey_all(&mut sweep);
-                    self.bodies = sweep.end();
+                    self.lent = sweep.end();
                     now = clock::instant();
                     continue;
                 }
@@ -209,7 +160,7 @@ impl Worker {
     /// Reads lines whose handshake is under way, as far as only a sweep would.
     fn read_urgent(&mut self, now: Instant) {
         let shared = Arc::clone(&self.shared);
-        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.lent));
         let (slices, places, batch) = (&mut self.slices, &self.places, &mut self.gathering.batch);
         self.urgent.read(now, |id| {
             let Some(track) = track_at(slices, places.get(&id)) else { return false };
@@ -220,21 +171,31 @@ impl Worker {
             }
             is_urgent
         });
-        self.bodies = sweep.end();
+        self.lent = sweep.end();
     }
 
     fn turn(&mut self, number: usize, rhythm: Rhythm, now: Instant) {
         let shared = Arc::clone(&self.shared);
-        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.bodies));
+        let mut sweep = Sweep::new(&shared, now, std::mem::take(&mut self.lent));
         self.obey_all(&mut sweep);
+        if let Some(intake) = &mut sweep.lent.intake {
+            intake.begin_turn();
+        }
         self.slices[number].turn(rhythm, &mut self.gathering, &mut sweep);
-        self.bodies = sweep.end();
+        if let Some(intake) = &mut sweep.lent.intake {
+            intake.end_turn();
+        }
+        self.lent = sweep.end();
     }
 
     fn obey_all(&mut self, sweep: &mut Sweep<'_>) {
+        self.obeyed = sweep.now;
+        // What came before an order may stand behind a datagram that another core is about to put there: a moment later.
+        if sweep.lent.intake.as_mut().is_some_and(|intake| intake.is_held_up()) && !self.mailbox.is_stopping() {
+            return;
+        }
         let mut orders = std::mem::take(&mut self.orders);
         self.mailbox.take(&mut orders);
-        self.obeyed = sweep.now;
         self.catch_up(&orders, sweep);
         for order in orders.drain(..) {
             self.obey(order, sweep);
@@ -269,6 +230,7 @@ impl Worker {
             Order::Await { track: id } => {
                 if let Some(track) = track_at(&mut self.slices, self.places.get(&id)) {
                     track.await_handshake(sweep.now);
+                    track.settle(&mut self.gathering.batch, sweep);
                     self.urgent.add(id);
                 }
             }
@@ -291,6 +253,7 @@ impl Worker {
             Order::Pause { track, cause, at } => {
                 if let Some(track) = track_at(&mut self.slices, self.places.get(&track)) {
                     track.pause(at, cause, &mut self.gathering.batch, sweep);
+                    track.settle(&mut self.gathering.batch, sweep);
                 }
             }
             Order::Resume { track, at } => {
@@ -313,7 +276,7 @@ impl Worker {
         }
         let emptiest = (0..self.slices.len()).min_by_key(|&at| self.slices[at].len());
         let slice = emptiest.expect("a worker has at least one slice");
-        let token = self.slices[slice].adopt(track, sweep);
+        let token = self.slices[slice].adopt(track, &mut self.gathering.batch, sweep);
         self.places.insert(id, Place { slice, token });
         sweep.shared.metrics.tracks.inc();
     }
@@ -328,14 +291,14 @@ impl Worker {
 
     fn close_all(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut sweep = Sweep::new(&shared, clock::instant(), std::mem::take(&mut self.bodies));
+        let mut sweep = Sweep::new(&shared, clock::instant(), std::mem::take(&mut self.lent));
         for slice in 0..self.slices.len() {
             for token in self.slices[slice].tokens() {
                 self.let_go(Place { slice, token }, &mut sweep);
             }
         }
         self.places.clear();
-        self.bodies = sweep.end();
+        self.lent = sweep.end();
     }
 }
 

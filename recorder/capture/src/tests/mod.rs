@@ -35,6 +35,7 @@ macro_rules! suite {
 suite!(sweep, Sweep);
 suite!(io_uring, IoUring);
 suite!(epoll, Epoll);
+suite!(bpf, Bpf);
 
 #[test]
 fn a_track_at_rest_stays_small() {

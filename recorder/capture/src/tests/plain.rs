@@ -204,7 +204,11 @@ fn a_full_spool_costs_a_gap_and_numbers_stay_contiguous() {
 #[test]
 fn what_the_kernel_drops_is_a_gap_and_a_number() {
     // A worker that sweeps once a second meets more packets than its buffer holds.
-    let (rig, peer) = (Rig::with(&config(|config| config.sweep = Duration::from_secs(1))), peer());
+    let slow = config(|config| {
+        config.sweep = Duration::from_secs(1);
+        config.ports.last = config.ports.first + 9;
+    });
+    let (rig, peer) = (Rig::with(&slow), peer());
     let port = rig.open(order(0), "127.0.0.1");
     for sequence in 0..20_000 {
         peer.send_to(&rtp(1, 8, sequence), port).unwrap();
@@ -213,6 +217,7 @@ fn what_the_kernel_drops_is_a_gap_and_a_number() {
     let counters = totals.counters;
     assert!(counters.kernel_drops > 0 && counters.received > 0, "{counters:?}");
     assert_eq!(counters.received, packets.len() as u64);
+    assert_eq!(counters.received + counters.kernel_drops, 20_000);
     assert!(!totals.gaps.is_empty() && totals.gaps.iter().all(|gap| gap.cause == GapCause::Overload));
     rig.until("recorder_capture_dropped_packets_total", counters.kernel_drops);
     assert_eq!(rig.metric("recorder_capture_dropped_packets_total"), counters.kernel_drops);
