@@ -64,7 +64,7 @@ pub enum SrtpPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Receive {
-    /// What was measured to be cheapest and is there.
+    /// What was measured to be cheapest and is there: `Bpf`, or `Sweep`.
     Auto,
     /// Every socket once a sweep, by `recvmmsg`.
     Sweep,

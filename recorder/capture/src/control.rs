@@ -322,7 +322,7 @@ fn intake(worker: usize, shared: &Shared) -> Option<Box<Intake>> {
     if shared.strategy != Strategy::Bpf {
         return None;
     }
-    match Intake::new(shared.config.ring_octets()) {
+    match Intake::new(shared.config.ring_octets(), shared.strategy.slices(shared.config.sweep) as u32) {
         Ok(intake) => Some(Box::new(intake)),
         Err(error) => {
             tracing::warn!(worker, %error, strategy = shared.strategy.name(), "capture worker sweeps instead");

@@ -22,8 +22,8 @@ use crate::{
     limits,
     metrics::Refusal,
     srtp::Unprotector,
-    track::Track,
     sweep::Sweep,
+    track::Track,
 };
 
 /// A line whose keys come of a handshake.

@@ -6,8 +6,8 @@ use crate::{
     limits::{BATCH, GATHERED, GATHERED_OCTETS},
     recvmmsg::Batch,
     slots::Slots,
-    track::Track,
     sweep::Sweep,
+    track::Track,
 };
 
 /// The batch of a worker, and whose datagrams are in it. It is empty between two turns: whatever else happens to a track

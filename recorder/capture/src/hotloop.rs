@@ -17,8 +17,8 @@ use crate::{
     metrics::Metrics,
     opening,
     receive::Strategy,
-    track::Track,
     sweep::{Lent, Sweep},
+    track::Track,
     worker::Shared,
 };
 

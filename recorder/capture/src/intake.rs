@@ -12,8 +12,10 @@
 //! subtracted here.
 
 use std::{
+    collections::VecDeque,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
 };
 
 use crate::{
@@ -30,15 +32,17 @@ pub(crate) struct Intake {
     ring: Ring,
     /// By local port.
     lines: Vec<Line>,
-    /// What was found in the ring since it was given back last, in the order of arrival.
-    arrived: Vec<Arrived>,
-    /// Of them, not handed out yet.
-    waiting: usize,
+    /// What was found in the ring and not given back, in the order of arrival; how many were before them.
+    arrived: VecDeque<Arrived>,
+    gone: u32,
     /// How far the ring was looked through.
     seen: Position,
-    /// What the filter had left to sockets when the turn began, and whether that was more than a turn before.
+    /// In how many turns every line has had its turn.
+    round: u32,
+    /// What the filter had left to sockets when the turn began, and in how many turns, this one included, sockets are to be
+    /// asked for it: each once.
     kept: u64,
-    asks_sockets: bool,
+    asks: u32,
 }
 
 /// A socket whose datagrams come by the ring. All zero: nobody's.
@@ -46,9 +50,9 @@ pub(crate) struct Intake {
 struct Line {
     /// Which socket; 0 for none.
     cookie: u64,
-    /// First and last of what waits, as places in `arrived` counted from 1; 0 for nothing.
-    first: u32,
-    last: u32,
+    /// First and last of what waits.
+    first: Option<Number>,
+    last: Option<Number>,
     /// Datagrams (or several at once) that came by the ring so far: what the kernel counts as dropped.
     taken: u32,
     /// Its socket holds what came before.
@@ -60,40 +64,41 @@ struct Line {
 #[derive(Debug, Clone, Copy)]
 struct Arrived {
     at: Position,
-    /// The next one of the line, counted from 1.
-    next: u32,
+    /// The next one of the line.
+    next: Option<Number>,
+    /// Nobody waits for it.
+    is_taken: bool,
 }
 
+/// The how manieth of all that arrived: from 1 to 2^31, and from 1 again.
+type Number = NonZeroU32;
+
 impl Intake {
-    /// The intake of one worker, with a ring of so many octets. The error says why there is none.
-    pub(crate) fn new(octets: usize) -> io::Result<Self> {
+    /// The intake of one worker that serves all of its lines in so many turns, with a ring of so many octets. The error says
+    /// why there is none.
+    pub(crate) fn new(octets: usize, round: u32) -> io::Result<Self> {
         let ring = Ring::new(octets)?;
         let seen = ring.begin();
-        Ok(Self {
-            lines: Vec::new(),
-            arrived: Vec::new(),
-            waiting: 0,
-            seen,
-            kept: ring.kept(),
-            asks_sockets: false,
-            ring,
-        })
+        Ok(Self { lines: Vec::new(), arrived: VecDeque::new(), gone: 0, seen, round, kept: ring.kept(), asks: 0, ring })
     }
 
     /// A turn begins: what has come is sorted.
     pub(crate) fn begin_turn(&mut self) {
         let kept = self.ring.kept();
-        self.asks_sockets = kept != self.kept;
-        self.kept = kept;
+        if kept != self.kept {
+            (self.kept, self.asks) = (kept, self.round);
+        }
         self.look();
     }
 
-    /// A turn ended, in which every line was asked: the ring is given back.
+    /// A turn ended: the ring is given back up to what still waits for a line.
     pub(crate) fn end_turn(&mut self) {
-        if self.waiting == 0 {
-            self.arrived.clear();
-            self.ring.give_back(self.seen);
+        self.asks = self.asks.saturating_sub(1);
+        while self.arrived.front().is_some_and(|arrived| arrived.is_taken) {
+            self.arrived.pop_front();
+            self.gone = (self.gone + 1) & NUMBERS;
         }
+        self.ring.give_back(self.arrived.front().map_or(self.seen, |arrived| arrived.at));
     }
 
     /// Whether what has come cannot be seen yet, because another core is about to put something before it.
@@ -133,7 +138,7 @@ impl Intake {
 
     /// Whether something waits here for the socket.
     pub(crate) fn holds(&self, socket: &Socket) -> bool {
-        socket.line.and_then(|port| self.lines.get(usize::from(port))).is_some_and(|line| line.first != 0)
+        socket.line.and_then(|port| self.lines.get(usize::from(port))).is_some_and(|line| line.first.is_some())
     }
 
     /// Asks for the memory of what waits for a socket.
@@ -141,7 +146,7 @@ impl Intake {
         let Some(line) = socket.line.and_then(|port| self.lines.get(usize::from(port))) else { return };
         let mut next = line.first;
         for _ in 0..limits::PREFETCH_RECORDS {
-            let Some(arrived) = next.checked_sub(1).and_then(|at| self.arrived.get(at as usize)) else { return };
+            let Some(arrived) = next.and_then(|number| self.arrived.get(self.place(number))) else { return };
             self.ring.prefetch(arrived.at);
             next = arrived.next;
         }
@@ -154,9 +159,8 @@ impl Intake {
         let Some(line) = self.line(socket).map(std::mem::take) else { return Some(0) };
         socket.line = None;
         let mut next = line.first;
-        while let Some(&Arrived { next: behind, .. }) = next.checked_sub(1).and_then(|at| self.arrived.get(at as usize)) {
-            self.waiting -= 1;
-            next = behind;
+        while let Some(number) = next {
+            next = self.take(number).next;
         }
         (!is_held_up).then_some(line.taken)
     }
@@ -190,7 +194,7 @@ impl Intake {
 
     /// Whether the socket of a line may hold something.
     fn asks_socket(&mut self, socket: &Socket) -> bool {
-        let is_kept = self.asks_sockets || self.ring.kept() != self.kept;
+        let is_kept = self.asks > 0 || self.ring.kept() != self.kept;
         is_kept || self.line(socket).is_none_or(|line| !line.is_attached)
     }
 
@@ -205,13 +209,12 @@ impl Intake {
 
     /// What the ring has for a line.
     fn hand_out(&mut self, socket: &Socket, batch: &mut Batch, (most, step): (usize, i64)) -> usize {
-        let Some(line) = socket.line.and_then(|port| self.lines.get_mut(usize::from(port))) else { return 0 };
+        let Some(mut next) = self.line(socket).map(|line| line.first) else { return 0 };
         let mut count = 0;
         while count < most {
-            let Some(at) = line.first.checked_sub(1) else { break };
-            let Arrived { at, next } = self.arrived[at as usize];
-            line.first = next;
-            self.waiting -= 1;
+            let Some(number) = next else { break };
+            let Arrived { at, next: behind, .. } = self.take(number);
+            next = behind;
             let record = self.ring.record(at);
             if let Some(envelope) = envelope(&record, step) {
                 let segment = usize::try_from(record.head.segment).ok().filter(|octets| *octets > 0);
@@ -219,7 +222,20 @@ impl Intake {
                 count += 1;
             }
         }
+        self.line(socket).into_iter().for_each(|line| line.first = next);
         count
+    }
+
+    /// Nobody waits for this one any more.
+    fn take(&mut self, number: Number) -> Arrived {
+        let place = self.place(number);
+        self.arrived[place].is_taken = true;
+        self.arrived[place]
+    }
+
+    /// Where it stands in `arrived`.
+    fn place(&self, number: Number) -> usize {
+        ((number.get() - 1).wrapping_sub(self.gone) & NUMBERS) as usize
     }
 
     /// Sorts what has come since the last look.
@@ -234,15 +250,16 @@ impl Intake {
             if line.cookie != record.head.cookie {
                 continue;
             }
-            self.arrived.push(Arrived { at, next: 0 });
-            let number = self.arrived.len() as u32;
-            match line.first {
-                0 => line.first = number,
-                _ => self.arrived[line.last as usize - 1].next = number,
-            }
-            line.last = number;
+            let number = Number::MIN.saturating_add((self.gone + self.arrived.len() as u32) & NUMBERS);
+            let before = line.first.and(line.last);
+            line.first = line.first.or(Some(number));
+            line.last = Some(number);
             line.taken = line.taken.wrapping_add(1);
-            self.waiting += 1;
+            if let Some(before) = before {
+                let place = self.place(before);
+                self.arrived[place].next = Some(number);
+            }
+            self.arrived.push_back(Arrived { at, next: None, is_taken: false });
         }
     }
 
@@ -250,6 +267,9 @@ impl Intake {
         socket.line.and_then(|port| self.lines.get_mut(usize::from(port)))
     }
 }
+
+/// Numbers there are, less one: a power of two, and far more than a ring holds.
+const NUMBERS: u32 = (1 << 31) - 1;
 
 /// Who sent a record and when. `None` when it is of no kind of IP.
 fn envelope(record: &Record<'_>, step: i64) -> Option<Envelope> {
@@ -268,9 +288,10 @@ fn envelope(record: &Record<'_>, step: i64) -> Option<Envelope> {
 /// Whether the way is open: a datagram of our own has to come by it, whole, and be counted as it is reckoned with. The error
 /// says what stands in the way.
 pub(crate) fn probe() -> io::Result<()> {
-    let mut intake = Intake::new(limits::RING_MIN)?;
+    let mut intake = Intake::new(limits::RING_MIN, 1)?;
     let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
-    let mut socket = loopback.into_iter().map(|at| Socket::bind(at, limits::RING_MIN)).reduce(Result::or).expect("two")?;
+    let mut socket =
+        loopback.into_iter().map(|at| Socket::bind(at, limits::RING_MIN)).reduce(Result::or).expect("two")?;
     let at = socket.local()?;
     intake.attach(&mut socket)?;
     let mut batch = Batch::new();

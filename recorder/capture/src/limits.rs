@@ -69,6 +69,9 @@ pub(crate) const RING_CANCELS: usize = 64;
 /// rest goes to the sockets, and costs system calls.
 pub(crate) const RING_PACKETS_PER_SECOND: usize = 50;
 
+/// How far apart the turns of slices are where a ring is filled, in milliseconds, rounded up.
+pub(crate) const RING_TURN_MS: u64 = 20;
+
 /// Octets of such a packet on the ring, with its record (172 of G.711, 10 of a tag).
 pub(crate) const RING_RECORD: usize = 264;
 

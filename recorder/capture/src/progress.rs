@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use media::rtcp::{self, Packet};
 use model::{GapCause, Report, Timestamp};
 
-use crate::{envelope::Envelope, handshake::Leg, metrics::Refusal, srtp::Kind, track::Track, sweep::Sweep};
+use crate::{envelope::Envelope, handshake::Leg, metrics::Refusal, srtp::Kind, sweep::Sweep, track::Track};
 
 /// Where a track stands.
 pub(crate) struct Progress {

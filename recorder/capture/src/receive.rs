@@ -1,28 +1,29 @@
-//! How packets get from the sockets of a slice to its tracks: one seam, three ways behind it.
+//! How packets get from the sockets of a slice to its tracks: one seam, four ways behind it.
 //!
-//! Thread CPU a packet (2 cores), first the receive alone on a machine with a cheaper kernel (reference/crates.md), then
-//! the whole path of a worker without spool on the machine of tests/bench/README.md, side by side in one run:
+//! Thread CPU a packet, first the receive alone (trials in C, 1,000 sockets, packets 20 ms apart, side by side), then the
+//! whole recorder by `make bench`, percent of a core per 100 calls of AES_CM_128_80, bursts / paced (one machine, one day):
 //! ```text
-//!                                                receive alone    plain RTP, counted and sealed, bursts / paced
-//! sweep: recvmmsg(64) on each socket in turn     0.83-0.98 us     1.11 / 1.81 us     <- auto
-//! io_uring: multishot, provided buffers          0.64-0.81 us     2.45 / 2.70 us
-//! epoll + recvmmsg on what it names              -                1.60 / 2.58 us
-//! recv_from, quinn-udp                           0.80-1.15 us, 0.96 us
-//! a reader woken by every packet                 2.1-2.4 us
-//! a packet ring (AF_PACKET, TPACKET_V3)          0.04-0.05 us; the sweep beside it 1.15-1.30
+//!                                                receive alone    whole recorder
+//! bpf: socket filters that fill a ring           0.02-0.03 us     0.88 / 1.08 %     <- auto, where it may be had
+//! sweep: recvmmsg(64) on each socket in turn     1.20-1.43 us     1.10 / 1.78 %     <- auto otherwise
+//! io_uring: multishot, provided buffers          0.6 of a sweep   1.5-2.2 times the sweep
+//! epoll + recvmmsg on what it names              -                1.4 times the sweep
+//! recv_from, quinn-udp; a reader woken by every packet            1.0; 2.3 times the sweep
 //! ```
-//! (The second column with builds beside it, one turn of 75 ms for the sweep, `UDP_GRO` where it can be.) What
-//! made the sweep cheap is what keeps caches warm: all sockets in one turn, few turns, several packets a call. io_uring
+//! A filter runs where the kernel would put the datagram into the queue of its socket: behind the host's firewall, the
+//! reassembly and the checksum, and only for the sockets that have it. To copy it into a ring there costs who delivers it
+//! no more than to queue it (5.1-5.7 us a packet sent with either, 3.6-3.8 in larger numbers), and saves the reader all
+//! system calls; what does not fit stays with the socket, and is swept. It needs `CAP_BPF` at the start and Linux 5.8.
+//! The host counts what a filter takes among its `UdpInErrors` (`ss -um` as drops of the socket): no alarm may hang on
+//! them; the recorder's own `recorder_capture_kernel_dropped_packets_total` is right.
+//!
+//! What makes a sweep cheap is what keeps caches warm: all sockets in one turn, few turns, several packets a call. io_uring
 //! costs 2.4 MB of buffers a slice, and is an interface that containers and hardened hosts commonly forbid. Epoll costs
-//! whoever delivers the packet a wake-up, and is the way where most lines are silent. So the sweep is what `auto` takes.
+//! whoever delivers the packet a wake-up, and is the way where most lines are silent.
 //!
-//! The packet ring is what would be next, and was not taken: it sees datagrams before the host's firewall, the checksum
-//! and the reassembly have, on every interface they pass, needs `CAP_NET_RAW`, and one count of drops is all it tells of
-//! thousands of lines. A recorder that is to prove what it heard wants what the host let in, and to know whose is missing.
-//!
-//! One socket for all lines (what a BPF `sk_lookup` program could steer) was tried as well: 0.94-0.98 us where the sweep
-//! beside it takes 1.31, with source, stamp and drop count, drained every 20 or 75 ms; 1.06-1.18 every 5 or 2 ms. A
-//! quarter of the receive, for `CAP_BPF`, `CAP_NET_ADMIN` and again one count of drops for all: not taken either.
+//! Tried and not taken: a packet ring (AF_PACKET, TPACKET_V3; 0.04-0.05 us) sees datagrams before the firewall, checksum
+//! and reassembly have, on every interface they pass, and tells one count of drops for thousands of lines. One socket for
+//! all lines (what a BPF `sk_lookup` program could steer) takes 0.94-0.98 us where the sweep beside it takes 1.31.
 //!
 //! `UDP_GRO` is asked for: lines whose packets come 20 ms apart neither gain nor lose, but a sender that hands its kernel
 //! several at once (a generator, a forwarder that batches) costs a third: 0.37 us instead of 0.82-1.21 (receive alone).
@@ -32,14 +33,13 @@ use std::{io, thread, time::Duration};
 use crate::{
     config::Receive,
     epoll::Epoll,
-    intake,
-    limits,
+    intake, limits,
     metrics::Tally,
     recvmmsg::Batch,
     slots::{Slots, Token},
+    sweep::Sweep,
     track::Track,
     uring::{Arrival, Ring},
-    sweep::Sweep,
 };
 
 /// A way to receive, as it was chosen.
@@ -77,10 +77,12 @@ impl Strategy {
     /// In how many turns a worker serves all of its tracks once.
     ///
     /// A sweep is one turn: a worker that slept begins with cold caches, and a thousand sockets cost 1.15 us a packet in
-    /// one turn, 1.45 in five (receive alone). Rings and event lists are emptied more often, because they are of a size.
+    /// one turn, 1.45 in five (receive alone). Rings and event lists are emptied more often, because they are of a size; and
+    /// what was sealed in one turn waits for the disk together: 4 kB a call when all tracks are served in one.
     pub(crate) fn slices(self, sweep: Duration) -> u64 {
         match self {
-            Self::Sweep | Self::Bpf => 1,
+            Self::Sweep => 1,
+            Self::Bpf => (sweep.as_millis() as u64 / limits::RING_TURN_MS).max(1),
             Self::IoUring | Self::Epoll => (sweep.as_millis() as u64 / limits::TURN_MS).max(1),
         }
     }

@@ -205,7 +205,10 @@ impl Batch {
             let Ancillary { arrival, drops, segment } = envelope::control(&raw const (*head).msg_hdr);
             let segment = segment.unwrap_or(COALESCED);
             let truncated = (*head).msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            (length, Some(Note { envelope: Envelope { from, arrival, drops, truncated }, place: index, length, segment }))
+            (
+                length,
+                Some(Note { envelope: Envelope { from, arrival, drops, truncated }, place: index, length, segment }),
+            )
         }
     }
 

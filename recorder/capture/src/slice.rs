@@ -8,8 +8,8 @@ use crate::{
     receive::{Receiver, Strategy},
     recvmmsg::Batch,
     slots::{Slots, Token},
-    track::Track,
     sweep::Sweep,
+    track::Track,
 };
 
 /// Tracks that are served together.

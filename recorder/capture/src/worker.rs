@@ -8,12 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{Report, TrackId};
+use model::{Report, TrackId, TrackNo};
 use storage_core::ports::SpoolSink;
 
 use crate::{
-    affinity,
-    clock,
+    affinity, clock,
     config::Config,
     gathering::Gathering,
     handshake::Queue,
@@ -274,8 +273,11 @@ impl Worker {
         if track.dtls.is_some() {
             self.urgent.add(id);
         }
-        let emptiest = (0..self.slices.len()).min_by_key(|&at| self.slices[at].len());
-        let slice = emptiest.expect("a worker has at least one slice");
+        // Beside the track before it in the recording: their chunks are sealed together.
+        let before = id.no.0.checked_sub(1).map(|no| TrackId { no: TrackNo(no), ..id });
+        let beside = before.and_then(|before| self.places.get(&before)).map(|place| place.slice);
+        let emptiest = || (0..self.slices.len()).min_by_key(|&at| self.slices[at].len());
+        let slice = beside.or_else(emptiest).expect("a worker has at least one slice");
         let token = self.slices[slice].adopt(track, &mut self.gathering.batch, sweep);
         self.places.insert(id, Place { slice, token });
         sweep.shared.metrics.tracks.inc();

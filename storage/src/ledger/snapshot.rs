@@ -15,7 +15,7 @@ use std::{
 };
 
 use crypto::{
-    digest::sha256_hex,
+    digest::{Sha256, sha256_hex},
     sign::{self, Signer},
 };
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ fn believed(octets: &[u8], file: &DiskFile, public: &str) -> Option<Walk> {
     let (body, seal) =
         octets.strip_suffix(b"\n")?.split_at_checked(octets.iter().position(|octet| *octet == b'\n')?)?;
     let seal: Seal = serde_json::from_slice(seal).ok()?;
-    if seal.public != public || !sign::verify(public, text(body).as_bytes(), &seal.signature) {
+    if seal.public != public || !sign::verify(public, text(&sha256_hex(body)).as_bytes(), &seal.signature) {
         return None;
     }
     let body: Body = serde_json::from_slice(body).ok()?;
@@ -108,9 +108,57 @@ fn is_there(body: &Body, file: &DiskFile) -> bool {
     decode(line).is_ok_and(|line| line.n == body.n && line.hash == body.head)
 }
 
-fn text(body: &[u8]) -> String {
-    format!("recorder-ledger-snapshot-v1:{}", sha256_hex(body))
+/// What is signed, of the SHA-256 of the body.
+fn text(sum: &str) -> String {
+    format!("recorder-ledger-snapshot-v1:{sum}")
 }
+
+/// The body on its way to the file: of thousands of live calls it is 20 MB, which nobody needs at once.
+struct Stream<'f> {
+    file: &'f DiskFile,
+    buffer: Vec<u8>,
+    /// Octets before the buffer.
+    at: u64,
+    sum: Sha256,
+}
+
+impl Stream<'_> {
+    /// Its SHA-256 and its length.
+    fn end(mut self) -> io::Result<(String, u64)> {
+        self.write_out()?;
+        Ok((self.sum.finish_hex(), self.at))
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.sum.update(&self.buffer);
+        self.file.write_at(&self.buffer, self.at)?;
+        self.at += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl io::Write for Stream<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if self.at + (self.buffer.len() + octets.len() + SEAL_OCTETS) as u64 > SNAPSHOT_OCTETS {
+            return Err(io::Error::other("too many unfinished recordings for a snapshot"));
+        }
+        self.buffer.extend_from_slice(octets);
+        if self.buffer.len() >= STREAM_OCTETS {
+            self.write_out()?;
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_out()
+    }
+}
+
+/// Octets written at once.
+const STREAM_OCTETS: usize = 64 << 10;
+/// Octets of the second line, at most.
+const SEAL_OCTETS: usize = 1_024;
 
 /// A place in the ledger: behind a line that is durable.
 #[derive(Debug, Clone)]
@@ -150,7 +198,10 @@ impl Snapshots {
     /// # Errors
     /// What the disk said. The last snapshot stands, and a start reads more.
     pub fn write(&self, mark: &Mark, views: &[Arc<RecordingView>]) -> io::Result<()> {
-        let mut content = serde_json::to_vec(&Written {
+        let aside = self.dir.join("SNAPSHOT.new");
+        let file = self.disk.open(&aside, Mode::New)?;
+        let mut body = Stream { file: &file, buffer: Vec::with_capacity(2 * STREAM_OCTETS), at: 0, sum: Sha256::new() };
+        let written = Written {
             version: VERSION,
             n: mark.chain.n,
             head: &mark.chain.head,
@@ -158,17 +209,14 @@ impl Snapshots {
             unsigned: mark.unsigned,
             damaged: mark.damaged,
             views: views.iter().map(|view| &**view).collect(),
-        })?;
-        let signature = self.signer.sign(text(&content).as_bytes());
-        content.push(b'\n');
-        content.extend(serde_json::to_vec(&Seal { public: self.signer.public_hex(), signature })?);
-        content.push(b'\n');
-        if content.len() as u64 > SNAPSHOT_OCTETS {
-            return Err(io::Error::other("too many unfinished recordings for a snapshot"));
-        }
-        let aside = self.dir.join("SNAPSHOT.new");
-        let file = self.disk.open(&aside, Mode::New)?;
-        file.write_at(&content, 0)?;
+        };
+        serde_json::to_writer(&mut body, &written)?;
+        let (sum, at) = body.end()?;
+        let signature = self.signer.sign(text(&sum).as_bytes());
+        let mut seal = vec![b'\n'];
+        serde_json::to_writer(&mut seal, &Seal { public: self.signer.public_hex(), signature })?;
+        seal.push(b'\n');
+        file.write_at(&seal, at)?;
         file.sync()?;
         self.disk.rename(&aside, &self.dir.join(NAME))?;
         self.disk.sync_dir(&self.dir)

@@ -61,7 +61,8 @@ pub(super) struct Piece {
     pub(super) segment: u32,
     pub(super) at: u32,
     pub(super) octets: u32,
-    pub(super) sum: u32,
+    /// The lower half of the sum in the table: what is in it, chunk or state, is authenticated besides.
+    pub(super) sum: u16,
 }
 
 #[derive(Default)]

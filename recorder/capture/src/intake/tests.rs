@@ -8,7 +8,7 @@ const MOST: (usize, bool, i64) = (BATCH, true, 0);
 
 /// `None` without `CAP_BPF`.
 fn intake() -> Option<Intake> {
-    match Intake::new(limits::RING_MIN) {
+    match Intake::new(limits::RING_MIN, 1) {
         Ok(intake) => Some(intake),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
         Err(error) => panic!("{error}"),
@@ -76,7 +76,8 @@ fn each_line_gets_its_own_with_source_and_time() {
             before = arrival;
         }
     }
-    assert_eq!(intake.waiting, 0);
+    intake.end_turn();
+    assert!(intake.arrived.is_empty());
     for (ours, _) in lines {
         assert_eq!(dropped(&mut intake, ours), 0);
     }
@@ -127,6 +128,49 @@ fn a_ring_that_is_given_back_takes_as_much_again() {
         intake.end_turn();
     }
     assert_eq!(intake.ring.kept(), 0);
+}
+
+#[test]
+fn lines_that_are_served_in_turn_hold_up_the_ring_no_longer_than_their_turn() {
+    let Some(mut intake) = intake() else { return };
+    intake.round = 3;
+    // Numbers begin anew within the test.
+    intake.gone = NUMBERS - 100;
+    let mut lines = [(); 3].map(|()| socket());
+    for (ours, _) in &mut lines {
+        intake.attach(ours).unwrap();
+        assert_eq!(taken(&mut intake, ours), []);
+    }
+    for turn in 0..60_u8 {
+        for (line, (_, theirs)) in lines.iter().enumerate() {
+            (0..5).for_each(|_| assert!(theirs.send(&[turn, line as u8]).is_ok()));
+        }
+        intake.begin_turn();
+        let sent = taken(&mut intake, &lines[usize::from(turn) % 3].0);
+        let since = turn.saturating_sub(2);
+        assert!(sent.into_iter().eq((since..=turn).flat_map(|turn| [(turn, 2); 5])), "turn {turn}");
+        intake.end_turn();
+        assert!(intake.arrived.len() <= 3 * 15);
+    }
+    assert_eq!(intake.ring.kept(), 0);
+}
+
+#[test]
+fn what_the_filter_left_is_asked_for_in_the_turn_of_every_line() {
+    let Some(mut intake) = intake() else { return };
+    intake.round = 2;
+    let mut lines = [socket(), socket()];
+    for (ours, _) in &mut lines {
+        intake.attach(ours).unwrap();
+        assert_eq!(taken(&mut intake, ours), []);
+    }
+    lines.iter().for_each(|(_, theirs)| assert!(theirs.send(&[8; 20_000]).is_ok()));
+    for (ours, _) in &lines {
+        intake.begin_turn();
+        assert_eq!(taken(&mut intake, ours), [(8, 20_000)]);
+        intake.end_turn();
+    }
+    assert_eq!(intake.asks, 0);
 }
 
 #[test]
@@ -213,7 +257,7 @@ fn what_is_left_of_a_line_reaches_nobody_and_holds_up_nothing() {
     theirs.send(&[10]).unwrap();
     assert_eq!(taken(&mut intake, &again), [(10, 1)]);
     intake.end_turn();
-    assert_eq!((intake.waiting, intake.arrived.len()), (0, 0));
+    assert!(intake.arrived.is_empty());
     assert_eq!(dropped(&mut intake, again), 0);
 }
 

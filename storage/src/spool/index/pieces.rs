@@ -2,21 +2,29 @@
 //! live calls must not need room for as many again.
 //!
 //! ```text
-//! piece   = place | octets, varint | sum, 4
+//! piece   = place | octets, varint | sum, 2
 //! place   = octets since the end of the piece before, times two, varint           in the same segment
 //!         | octets since the beginning of the segment, times two and one, varint | segment, varint
 //! varint  = seven bits an octet, the lowest first; the highest bit says that more follow
 //! ```
-//! Nine or ten octets where a [`Piece`] has sixteen, and a quarter of slack where a plain list has its double.
+//! Seven or eight octets where a [`Piece`] has sixteen, in blocks of one size: a list that grows as a whole has a quarter
+//! of slack, and leaves its former places behind in the heap (5.8 kB a call after a minute, where this is 3.5).
 
 use super::Piece;
 
 /// Packed pieces.
 #[derive(Default)]
 pub(super) struct Pieces {
-    packed: Vec<u8>,
+    /// Each block is full but for less than a piece, except the last one.
+    blocks: Vec<Box<Block>>,
     /// Where the last one ends; what the next one counts from.
     end: Place,
+}
+
+/// Whole packed pieces.
+struct Block {
+    filled: u8,
+    octets: [u8; BLOCK],
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,26 +35,35 @@ struct Place {
 
 impl Pieces {
     pub(super) fn is_empty(&self) -> bool {
-        self.packed.is_empty()
+        self.blocks.is_empty()
     }
 
     pub(super) fn push(&mut self, piece: Piece) {
-        if self.packed.capacity() - self.packed.len() < LONGEST {
-            self.packed.reserve_exact((self.packed.len() / 4).max(LEAST));
-        }
+        let mut packed = Packed::default();
         if self.is_empty() || piece.segment != self.end.segment {
-            self.number(u64::from(piece.at) << 1 | 1);
-            self.number(u64::from(piece.segment));
+            packed.number(u64::from(piece.at) << 1 | 1);
+            packed.number(u64::from(piece.segment));
         } else {
-            self.number(u64::from(piece.at.wrapping_sub(self.end.at)) << 1);
+            packed.number(u64::from(piece.at.wrapping_sub(self.end.at)) << 1);
         }
-        self.number(u64::from(piece.octets));
-        self.packed.extend_from_slice(&piece.sum.to_le_bytes());
+        packed.number(u64::from(piece.octets));
+        packed.put(&piece.sum.to_le_bytes());
+        self.append(packed.octets());
         self.end = Place { segment: piece.segment, at: piece.at.wrapping_add(piece.octets) };
     }
 
+    fn append(&mut self, octets: &[u8]) {
+        if self.blocks.last().is_none_or(|block| BLOCK - usize::from(block.filled) < octets.len()) {
+            self.blocks.push(Box::new(Block { filled: 0, octets: [0; BLOCK] }));
+        }
+        let Some(block) = self.blocks.last_mut() else { return };
+        let from = usize::from(block.filled);
+        block.octets[from..from + octets.len()].copy_from_slice(octets);
+        block.filled += octets.len() as u8;
+    }
+
     pub(super) fn iter(&self) -> Unpacked<'_> {
-        Unpacked { rest: &self.packed, end: Place::default() }
+        Unpacked { rest: &[], blocks: &self.blocks, end: Place::default() }
     }
 
     /// Puts `piece`, or nothing, in the place of `run`, where that stands; whether it did.
@@ -60,19 +77,39 @@ impl Pieces {
         pieces.into_iter().for_each(|piece| self.push(piece));
         true
     }
+}
 
+/// One piece, packed.
+#[derive(Default)]
+struct Packed {
+    octets: [u8; LONGEST],
+    filled: usize,
+}
+
+impl Packed {
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
-            self.packed.push(number as u8 | 0x80);
+            self.put(&[number as u8 | 0x80]);
             number >>= 7;
         }
-        self.packed.push(number as u8);
+        self.put(&[number as u8]);
+    }
+
+    fn put(&mut self, octets: &[u8]) {
+        self.octets[self.filled..self.filled + octets.len()].copy_from_slice(octets);
+        self.filled += octets.len();
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.octets[..self.filled]
     }
 }
 
 /// The pieces one after the other.
 pub(super) struct Unpacked<'p> {
+    /// Of the block that is being read, and those behind it.
     rest: &'p [u8],
+    blocks: &'p [Box<Block>],
     end: Place,
 }
 
@@ -80,6 +117,10 @@ impl Iterator for Unpacked<'_> {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
+        if self.rest.is_empty() {
+            let (block, behind) = self.blocks.split_first()?;
+            (self.rest, self.blocks) = (&block.octets[..usize::from(block.filled)], behind);
+        }
         let place = self.number()?;
         let offset = (place >> 1) as u32;
         let (segment, at) = match place & 1 {
@@ -90,7 +131,7 @@ impl Iterator for Unpacked<'_> {
         let (sum, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
         self.end = Place { segment, at: at.wrapping_add(octets) };
-        Some(Piece { segment, at, octets, sum: u32::from_le_bytes(*sum) })
+        Some(Piece { segment, at, octets, sum: u16::from_le_bytes(*sum) })
     }
 }
 
@@ -109,24 +150,25 @@ impl Unpacked<'_> {
     }
 }
 
-/// Octets of the longest packed piece: four numbers of five octets at most, but for their sum.
-const LONGEST: usize = 20;
-/// Octets that are made room for at least.
-const LEAST: usize = 96;
+/// Octets of the longest packed piece: three numbers of five octets at most, and its sum.
+const LONGEST: usize = 17;
+/// Octets of pieces in a block, which is 256 octets of the heap.
+const BLOCK: usize = 255;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn piece(segment: u32, at: u32, octets: u32) -> Piece {
-        Piece { segment, at, octets, sum: at ^ octets }
+        Piece { segment, at, octets, sum: (at ^ octets) as u16 }
     }
 
     #[test]
-    fn a_minute_of_a_call_takes_ten_octets_a_piece() {
+    fn a_minute_of_a_call_takes_nine_octets_a_piece() {
         let mut pieces = Pieces::default();
         (0..600).for_each(|number| pieces.push(piece(7, 4_096 + number * 2_200_000, 2_060)));
-        assert!(pieces.packed.capacity() <= 600 * 12, "{} octets", pieces.packed.capacity());
+        let octets = pieces.blocks.len() * size_of::<Block>() + pieces.blocks.capacity() * size_of::<usize>();
+        assert!(octets <= 600 * 9, "{octets}");
         assert_eq!(pieces.iter().count(), 600);
     }
 
@@ -162,9 +204,14 @@ mod tests {
             let (mut pieces, mut all) = (Pieces::default(), Vec::new());
             for _ in 0..count {
                 let bits = 1 + roll(5);
-                all.push(Piece { segment: roll(bits.min(2)), at: roll(bits), octets: roll(bits), sum: roll(32) });
+                all.push(Piece {
+                    segment: roll(bits.min(2)),
+                    at: roll(bits),
+                    octets: roll(bits),
+                    sum: roll(16) as u16,
+                });
             }
-            all.push(Piece { segment: u32::MAX, at: u32::MAX, octets: u32::MAX, sum: u32::MAX });
+            all.push(Piece { segment: u32::MAX, at: u32::MAX, octets: u32::MAX, sum: u16::MAX });
             all.iter().for_each(|piece| pieces.push(*piece));
             assert_eq!(pieces.iter().collect::<Vec<_>>(), all);
         }

@@ -26,7 +26,7 @@ use crate::{
 const CALLS: u16 = 500;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
-    for name in ["sweep", "io_uring", "epoll"] {
+    for name in ["sweep", "io_uring", "epoll", "bpf"] {
         for (pace, burst) in [("bursts of 5", 5), ("paced", 1)] {
             let (nanos, kept, sent) = one(bench, name, burst)?;
             report.row("receive", format!("{name}, {pace}, RTP, sealed, no spool"), nanos, "ns / packet");
