@@ -180,8 +180,9 @@ impl Intake {
         let Some(line) = self.line(socket) else { return socket.receive_more(batch, most) };
         let mut count = 0;
         if line.has_past {
-            count = socket.receive_more(batch, most)?;
-            line.has_past = count == most;
+            count = self.receive_kept(socket, batch, most)?;
+            let is_more = count == most;
+            self.line(socket).into_iter().for_each(|line| line.has_past = is_more);
         }
         count += self.hand_out(socket, batch, (most - count, step));
         if count < most && self.asks_socket(socket) {
@@ -198,7 +199,7 @@ impl Intake {
         is_kept || self.line(socket).is_none_or(|line| !line.is_attached)
     }
 
-    /// What the filter left to the socket.
+    /// What came to the socket, or was left to it.
     fn receive_kept(&mut self, socket: &Socket, batch: &mut Batch, most: usize) -> io::Result<usize> {
         let first = batch.filled();
         let count = socket.receive_more(batch, most)?;

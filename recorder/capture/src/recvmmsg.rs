@@ -238,7 +238,7 @@ impl Drop for Batch {
 const STAGGER: usize = 1_088;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{
         net::UdpSocket,
         os::fd::AsFd,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     /// From now on a send leaves as datagrams of so many octets each (`UDP_SEGMENT`, udp(7)).
-    fn segment(socket: &UdpSocket, octets: libc::c_int) {
+    pub(crate) fn segment(socket: &UdpSocket, octets: libc::c_int) {
         // SAFETY: the option takes an int, which outlives the call.
         let done = unsafe {
             let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
