@@ -16,6 +16,7 @@ use super::Piece;
 #[derive(Default)]
 pub(super) struct Pieces {
     /// Each block is full but for less than a piece, except the last one.
+    #[expect(clippy::vec_box, reason = "a list of the blocks themselves would be moved, and have slack, as a whole")]
     blocks: Vec<Box<Block>>,
     /// Where the last one ends; what the next one counts from.
     end: Place,
