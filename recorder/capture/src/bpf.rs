@@ -48,7 +48,7 @@ impl Ring {
     /// A ring of so many octets, a power of two and whole pages. The error says why there is none: a kernel that is too
     /// old (5.8), or that forbids it.
     pub(crate) fn new(size: usize) -> io::Result<Self> {
-        let page = rustix::param::page_size();
+        let page = page_size()?;
         let ring = create_map(&MapTerms { kind: MAP_RING, entries: size as u32, ..MapTerms::default() })?;
         let counted = MapTerms { kind: MAP_ARRAY, key: 4, value: 8, entries: 1, flags: MMAPABLE };
         let counter = create_map(&counted)?;
@@ -167,6 +167,21 @@ impl Record<'_> {
     pub(crate) fn payload(&self) -> &[u8] {
         self.octets.get(UDP_HEADER..).unwrap_or_default()
     }
+}
+
+/// The clock that the program stamps with (`CLOCK_MONOTONIC`), nanoseconds.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes a timespec, which `now` is. This clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let part = |part: i64| part.cast_unsigned();
+    part(now.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(now.tv_nsec))
+}
+
+fn page_size() -> io::Result<usize> {
+    // SAFETY: no pointers.
+    let octets = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(octets).map_err(|_| io::ErrorKind::Unsupported.into())
 }
 
 /// Datagrams of the socket come to the socket again.

@@ -13,6 +13,8 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use crate::bpf;
+
 /// Where the steady clock was set, and what it was corrected by since (nanoseconds).
 struct Steady {
     anchor: Instant,
@@ -26,8 +28,8 @@ struct Steady {
 
 static STEADY: LazyLock<Steady> = LazyLock::new(|| {
     // A clock that is read for the first time may take its time.
-    let _ = (monotonic_clock(), instant(), wall_clock());
-    let (anchor, monotonic, wall) = (instant(), monotonic_clock(), wall_clock());
+    let _ = (bpf::monotonic_nanos(), instant(), wall_clock());
+    let (anchor, monotonic, wall) = (instant(), bpf::monotonic_nanos(), wall_clock());
     Steady { anchor, monotonic, wall, settled: AtomicI64::new(0), step: AtomicI64::new(0) }
 });
 
@@ -86,11 +88,6 @@ fn wall_clock() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn monotonic_clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.cast_unsigned())
-}
-
 /// Monotonic time: sweeps, silence and report intervals must survive a step of the wall clock.
 #[expect(clippy::disallowed_methods, reason = "the clock of the worker threads")]
 pub(crate) fn instant() -> Instant {
@@ -132,10 +129,10 @@ mod tests {
     #[test]
     fn the_kernels_monotonic_time_is_the_same_time() {
         let before = now_nanos();
-        let between = at_monotonic(monotonic_clock());
+        let between = at_monotonic(bpf::monotonic_nanos());
         let after = now_nanos();
         assert!(before <= between + 1_000 && between <= after + 1_000, "{before} {between} {after}");
-        let earlier = at_monotonic(monotonic_clock().saturating_sub(5_000_000_000));
+        let earlier = at_monotonic(bpf::monotonic_nanos().saturating_sub(5_000_000_000));
         assert!(before.abs_diff(earlier + 5_000_000_000) < 1_000_000_000);
     }
 
