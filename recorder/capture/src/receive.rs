@@ -1,14 +1,15 @@
 //! How packets get from the sockets of a slice to its tracks: one seam, four ways behind it.
 //!
-//! Thread CPU a packet, first the receive alone (trials in C, 1,000 sockets, packets 20 ms apart, side by side), then the
-//! whole recorder by `make bench`, percent of a core per 100 calls of AES_CM_128_80, bursts / paced (one machine, one day):
+//! Thread CPU a packet: the receive alone (trials in C, 1,000 sockets, packets 20 ms apart, by turns with the sweep), and
+//! all that a worker does with plain RTP, spool apart (`make bench`, stage `receive`, one run; bursts of five / paced):
 //! ```text
-//!                                                receive alone    whole recorder
-//! bpf: socket filters that fill a ring           0.02-0.03 us     0.88 / 1.08 %     <- auto, where it may be had
-//! sweep: recvmmsg(64) on each socket in turn     1.20-1.43 us     1.10 / 1.78 %     <- auto otherwise
-//! io_uring: multishot, provided buffers          0.6 of a sweep   1.5-2.2 times the sweep
-//! epoll + recvmmsg on what it names              -                1.4 times the sweep
-//! recv_from, quinn-udp; a reader woken by every packet            1.0; 2.3 times the sweep
+//!                                                receive alone    the worker
+//! bpf: socket filters that fill a ring           0.02-0.03 us     197 / 296 ns        <- auto, where it may be had
+//! sweep: recvmmsg(64) on each socket in turn     1.16-1.43 us     543 / 1,433 ns      <- auto otherwise
+//! epoll + recvmmsg on what it names              -                988 / 1,630 ns
+//! io_uring: multishot, provided buffers          0.64-0.81 us     1,776 / 1,923 ns    (alone: another machine)
+//! recv_from, quinn-udp                           0.80-1.15 us, 0.96 us                (another machine, sweep 0.83-0.98)
+//! a reader woken by every packet                 2.1-2.4 us                           (the same)
 //! ```
 //! A filter runs where the kernel would put the datagram into the queue of its socket: behind the host's firewall, the
 //! reassembly and the checksum, and only for the sockets that have it. To copy it into a ring there costs who delivers it
