@@ -16,7 +16,7 @@ use std::{
 
 use program::{HEAD, Head};
 
-use crate::{limits, prefetch};
+use crate::{limits, options, prefetch};
 
 /// A ring buffer of the kernel, the program that fills it, and a count of what it left to the sockets. Of one thread.
 pub(crate) struct Ring {
@@ -65,7 +65,7 @@ impl Ring {
 
     /// From now on datagrams of the socket come here.
     pub(crate) fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        set_option(socket, libc::SO_ATTACH_BPF, self.program.as_raw_fd())
+        options::set(socket, (libc::SOL_SOCKET, libc::SO_ATTACH_BPF), self.program.as_raw_fd())
     }
 
     /// How many datagrams the program has left to their sockets so far.
@@ -186,28 +186,7 @@ fn page_size() -> io::Result<usize> {
 
 /// Datagrams of the socket come to the socket again.
 pub(crate) fn detach(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_option(socket, libc::SO_DETACH_FILTER, 0)
-}
-
-/// The number of a socket that no other one has while the system runs.
-pub(crate) fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut size = mem::size_of::<u64>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `size` octets into `cookie`.
-    let done = unsafe {
-        let to = (&raw mut cookie).cast();
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, to, &raw mut size)
-    };
-    if done == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
-}
-
-fn set_option(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    // SAFETY: the options take an int, which outlives the call.
-    let done = unsafe {
-        let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), size)
-    };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    options::set(socket, (libc::SOL_SOCKET, libc::SO_DETACH_FILTER), 0)
 }
 
 /// Memory shared with the kernel, until dropped.

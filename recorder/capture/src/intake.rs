@@ -23,6 +23,7 @@ use crate::{
     clock,
     envelope::{Envelope, source},
     limits::{self, BATCH},
+    options,
     recvmmsg::Batch,
     socket::Socket,
 };
@@ -79,7 +80,9 @@ impl Intake {
     pub(crate) fn new(octets: usize, round: u32) -> io::Result<Self> {
         let ring = Ring::new(octets)?;
         let seen = ring.begin();
-        Ok(Self { lines: Vec::new(), arrived: VecDeque::new(), gone: 0, seen, round, kept: ring.kept(), asks: 0, ring })
+        // As many as a full ring has of the usual length: the path of a packet allocates nothing.
+        let arrived = VecDeque::with_capacity(octets / limits::RING_RECORD);
+        Ok(Self { lines: Vec::new(), arrived, gone: 0, seen, round, kept: ring.kept(), asks: 0, ring })
     }
 
     /// A turn begins: what has come is sorted.
@@ -98,6 +101,10 @@ impl Intake {
             self.arrived.pop_front();
             self.gone = (self.gone + 1) & NUMBERS;
         }
+        if self.arrived.is_empty() {
+            // Begins at its front again: only as much of it is touched as ever waits at once.
+            self.arrived.clear();
+        }
         self.ring.give_back(self.arrived.front().map_or(self.seen, |arrived| arrived.at));
     }
 
@@ -110,7 +117,7 @@ impl Intake {
     /// From now on datagrams of the socket come here; false when another one has its port. What the socket holds is to be
     /// taken before anything else happens to it.
     pub(crate) fn attach(&mut self, socket: &mut Socket) -> io::Result<bool> {
-        let (port, cookie) = (socket.local()?.port(), bpf::cookie(socket.as_fd())?);
+        let (port, cookie) = (socket.local()?.port(), options::cookie(socket.as_fd())?);
         if self.lines.len() <= usize::from(port) {
             self.lines.resize(usize::from(port) + 1, Line::default());
         }
@@ -166,7 +173,8 @@ impl Intake {
     }
 
     /// Takes what waits for a line, at most so many messages, behind what is in the batch already; fewer when nothing is
-    /// left. What came since the turn began counts only if `is_late`.
+    /// left. What came since the turn began counts only if `is_late`. An error of the socket takes nothing away that is in
+    /// the batch by then.
     pub(crate) fn receive(
         &mut self,
         socket: &Socket,
@@ -177,20 +185,25 @@ impl Intake {
         if is_late {
             self.look();
         }
-        let Some(line) = self.line(socket) else { return socket.receive_more(batch, most) };
-        let mut count = 0;
-        if line.has_past {
-            count = self.receive_kept(socket, batch, most)?;
-            let is_more = count == most;
+        let Some(has_past) = self.line(socket).map(|line| line.has_past) else {
+            return socket.receive_more(batch, most);
+        };
+        let first = batch.filled();
+        let past = if has_past { self.receive_kept(socket, batch, most) } else { Ok(0) };
+        if let (true, Ok(count)) = (has_past, &past) {
+            let is_more = *count == most;
             self.line(socket).into_iter().for_each(|line| line.has_past = is_more);
         }
-        count += self.hand_out(socket, batch, (most - count, step));
-        if count < most && self.asks_socket(socket) {
-            let first = batch.filled() - count;
-            count += self.receive_kept(socket, batch, most - count)?;
+        let taken = batch.filled() - first;
+        self.hand_out(socket, batch, (most - taken, step));
+        let taken = batch.filled() - first;
+        // An error is told, and what was taken stands in the batch all the same.
+        past?;
+        if taken < most && self.asks_socket(socket) {
+            self.receive_kept(socket, batch, most - taken)?;
             batch.sort(first);
         }
-        Ok(count)
+        Ok(batch.filled() - first)
     }
 
     /// Whether the socket of a line may hold something.
@@ -209,8 +222,8 @@ impl Intake {
     }
 
     /// What the ring has for a line.
-    fn hand_out(&mut self, socket: &Socket, batch: &mut Batch, (most, step): (usize, i64)) -> usize {
-        let Some(mut next) = self.line(socket).map(|line| line.first) else { return 0 };
+    fn hand_out(&mut self, socket: &Socket, batch: &mut Batch, (most, step): (usize, i64)) {
+        let Some(mut next) = self.line(socket).map(|line| line.first) else { return };
         let mut count = 0;
         while count < most {
             let Some(number) = next else { break };
@@ -224,7 +237,6 @@ impl Intake {
             }
         }
         self.line(socket).into_iter().for_each(|line| line.first = next);
-        count
     }
 
     /// Nobody waits for this one any more.

@@ -102,7 +102,7 @@ impl Slice {
         let mut datagrams = 0;
         loop {
             let Some(track) = self.slots.at_mut(slot).filter(|track| track.is_swept) else { return };
-            // A ring is given back as a whole, and holds no more than it holds.
+            // What waits on a ring keeps it from being given back, and cannot be more than it holds.
             if datagrams >= limits::DRAIN && !sweep.waits_past(&track.media) {
                 return;
             }

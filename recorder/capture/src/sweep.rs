@@ -56,12 +56,13 @@ impl<'a> Sweep<'a> {
     }
 
     fn take(&mut self, socket: &Socket, batch: &mut Batch, (most, is_late): (usize, bool)) -> usize {
-        let step = self.step;
+        let (step, before) = (self.step, batch.filled());
         let received = match &mut self.lent.intake {
             Some(intake) => intake.receive(socket, batch, (most, is_late, step)),
             None => socket.receive_more(batch, most),
         };
-        self.counted(received).unwrap_or(0)
+        self.counted(received);
+        batch.filled() - before
     }
 
     /// Whether datagrams of the socket come past it.

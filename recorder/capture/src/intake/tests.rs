@@ -236,6 +236,30 @@ fn a_line_that_comes_and_goes_keeps_the_order() {
 }
 
 #[test]
+fn an_error_of_the_socket_takes_nothing_of_the_ring_away() {
+    let Some(mut intake) = intake() else { return };
+    for is_attached in [true, false] {
+        let (mut ours, theirs) = socket();
+        intake.attach(&mut ours).unwrap();
+        (0..3_u8).for_each(|number| assert!(theirs.send(&[number]).is_ok()));
+        if !is_attached {
+            assert_eq!(taken(&mut intake, &ours), [(0, 1), (1, 1), (2, 1)]);
+            (3..6_u8).for_each(|number| assert!(theirs.send(&[number]).is_ok()));
+            intake.detach(&ours).unwrap();
+        }
+        // Nobody is there: what the host says to that is the next thing that the socket says.
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let socket = ours.as_fd().try_clone_to_owned().unwrap();
+        UdpSocket::from(socket).connect(nobody).unwrap();
+        assert!(ours.send(b"hello", nobody));
+        let mut batch = Batch::new();
+        assert!(intake.receive(&ours, &mut batch, MOST).is_err(), "attached: {is_attached}");
+        assert_eq!(batch.filled(), 3, "attached: {is_attached}");
+        intake.forget(&mut ours).unwrap();
+    }
+}
+
+#[test]
 fn what_is_left_of_a_line_reaches_nobody_and_holds_up_nothing() {
     let Some(mut intake) = intake() else { return };
     let (mut ours, theirs) = socket();
