@@ -90,7 +90,7 @@ pub(crate) fn recover(
             recovery.facts.extend(facts);
         }
     }
-    core.rest_ports(&sent_to);
+    core.rest_ports(&sent_to, means.entropy);
     recovery.views.extend(recovery.unfinished.iter().cloned().chain(failed));
     Ok(recovery)
 }

@@ -1,15 +1,23 @@
 //! Who may feed a track (DESIGN section 4): the first authenticated (SRTP) or plausible (RTP) packet latches address
 //! and port; afterwards nobody else gets in, until a renegotiated source may latch anew.
+//!
+//! One exception: who was only plausible and does not send from the offered port gives way to who does. A client whose call
+//! was given up may go on sending where another call of the same host is recorded now.
 
 use std::net::{IpAddr, SocketAddr};
 
+use media::rtp::RtpView;
 use model::MediaSource;
+
+use crate::{metrics::Refusal, sweep::Sweep, track::Track};
 
 /// The source of one track.
 #[derive(Debug)]
 pub(crate) struct Source {
     offered: MediaSource,
     latched: Option<SocketAddr>,
+    /// Who latched has keys, or is where the offer says.
+    is_certain: bool,
     /// The offer changed: the latched source stays welcome until a new one proves itself.
     is_moving: bool,
 }
@@ -27,15 +35,21 @@ pub(crate) enum Verdict {
 
 impl Source {
     pub(crate) fn new(offered: MediaSource) -> Self {
-        Self { offered, latched: None, is_moving: false }
+        Self { offered, latched: None, is_certain: false, is_moving: false }
     }
 
     pub(crate) fn judge(&self, from: SocketAddr) -> Verdict {
         match self.latched {
             Some(latched) if latched == from => Verdict::Known,
-            Some(_) if !self.is_moving => Verdict::Stranger,
-            _ => Verdict::Candidate,
+            Some(_) if self.is_moving || !self.is_certain && self.is_offered(from) => Verdict::Candidate,
+            Some(_) => Verdict::Stranger,
+            None => Verdict::Candidate,
         }
+    }
+
+    /// Whether it is exactly where the offer says, as far as that says anything.
+    fn is_offered(&self, from: SocketAddr) -> bool {
+        from.port() == self.offered.port && self.is_plausible(from.ip())
     }
 
     /// Whether an unauthenticated packet may latch from there. The offered port is never asked: it may be a
@@ -44,10 +58,14 @@ impl Source {
         self.offered.address.is_none_or(|offered| offered == from)
     }
 
-    /// A packet from there was accepted.
-    pub(crate) fn latch(&mut self, from: SocketAddr) {
+    /// A packet from there was accepted, by its keys if `has_keys`; whether somebody else has to give way who was never
+    /// meant.
+    pub(crate) fn latch(&mut self, from: SocketAddr, has_keys: bool) -> bool {
+        let is_another = self.latched.is_some() && !self.is_moving;
         self.latched = Some(from);
+        self.is_certain = has_keys || self.is_offered(from);
         self.is_moving = false;
+        is_another
     }
 
     /// Whether unauthenticated RTCP from there belongs to this line: it comes from another port, but the same host.
@@ -62,6 +80,38 @@ impl Source {
         self.is_moving |= changed;
         self.offered = offered;
         changed
+    }
+}
+
+impl Track {
+    /// Latches a source: an authenticated packet is proof enough, a plain one has to be plausible.
+    pub(crate) fn admit(&mut self, from: SocketAddr, view: &RtpView<'_>, sweep: &mut Sweep<'_>) -> Result<(), Refusal> {
+        let has_keys = self.srtp.is_some();
+        if !has_keys {
+            if !self.source.is_plausible(from.ip()) {
+                return Err(Refusal::Source);
+            }
+            if self.payload_types >> view.payload_type() & 1 == 0 {
+                return Err(Refusal::Malformed);
+            }
+        }
+        if self.source.latch(from, has_keys) && self.progress.ssrc != Some(view.ssrc()) {
+            self.disown(sweep);
+        }
+        Ok(())
+    }
+
+    /// Forgets what somebody else said, unless some of it is sealed.
+    fn disown(&mut self, sweep: &mut Sweep<'_>) {
+        if self.progress.chunks > 0 {
+            return;
+        }
+        let counted = self.counter.begin_again();
+        self.progress.refused += counted;
+        (0..counted).for_each(|_| sweep.tally.refuse(Refusal::Source));
+        if let Some(body) = self.chunk.take() {
+            sweep.lent.bodies.give_back(body.plain);
+        }
     }
 }
 
@@ -84,10 +134,26 @@ mod tests {
             source.is_plausible("192.0.2.1".parse().unwrap()) && !source.is_plausible("192.0.2.2".parse().unwrap())
         );
         assert_eq!(source.judge(at("192.0.2.1:9")), Verdict::Candidate);
-        source.latch(at("192.0.2.1:9"));
+        assert!(!source.latch(at("192.0.2.1:9"), true));
         assert_eq!(source.judge(at("192.0.2.1:9")), Verdict::Known);
         assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Stranger);
         assert!(source.is_host("192.0.2.1".parse().unwrap()) && !source.is_host("192.0.2.2".parse().unwrap()));
+    }
+
+    #[test]
+    fn who_is_only_plausible_gives_way_to_who_is_where_the_offer_says() {
+        for address in ["192.0.2.1", "none"] {
+            let mut source = Source::new(offer(address, 4000));
+            source.latch(at("192.0.2.1:9"), false);
+            assert_eq!(source.judge(at("192.0.2.1:4002")), Verdict::Stranger);
+            assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Candidate);
+            assert!(source.latch(at("192.0.2.1:4000"), false));
+            assert_eq!(source.judge(at("192.0.2.1:9")), Verdict::Stranger, "there is no way back");
+            assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Known);
+        }
+        let mut proven = Source::new(offer("192.0.2.1", 4000));
+        proven.latch(at("192.0.2.1:9"), true);
+        assert_eq!(proven.judge(at("192.0.2.1:4000")), Verdict::Stranger);
     }
 
     #[test]
@@ -99,13 +165,13 @@ mod tests {
     #[test]
     fn a_changed_offer_latches_anew_and_an_unchanged_one_does_not() {
         let mut source = Source::new(offer("192.0.2.1", 4000));
-        source.latch(at("192.0.2.1:4000"));
+        source.latch(at("192.0.2.1:4000"), false);
         assert!(!source.retune(offer("192.0.2.1", 4000)));
         assert_eq!(source.judge(at("192.0.2.7:5000")), Verdict::Stranger);
         assert!(source.retune(offer("192.0.2.7", 5000)));
         assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Known, "until the new one speaks");
         assert_eq!(source.judge(at("192.0.2.7:5000")), Verdict::Candidate);
-        source.latch(at("192.0.2.7:5000"));
+        assert!(!source.latch(at("192.0.2.7:5000"), false));
         assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Stranger);
     }
 }

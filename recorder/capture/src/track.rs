@@ -218,7 +218,7 @@ impl Track {
         }
         let accepted = match envelope.truncated {
             true => Err(Refusal::Oversize),
-            false => self.accept(envelope.from, octets, foretold, sweep.now),
+            false => self.accept(envelope.from, octets, foretold, sweep),
         };
         let is_kept = match accepted {
             Ok((view, packet)) => self.keep(arrival, view, packet, sweep),
@@ -246,36 +246,22 @@ impl Track {
         from: SocketAddr,
         octets: &'p mut [u8],
         foretold: Option<Foretold>,
-        now: Instant,
+        sweep: &mut Sweep<'_>,
     ) -> Result<(RtpView<'p>, &'p [u8]), Refusal> {
         let verdict = self.source.judge(from);
         if verdict == Verdict::Stranger {
             return Err(Refusal::Source);
         }
         let length = match &mut self.srtp {
-            Some(srtp) => srtp.open(Kind::Rtp(foretold), octets, now)?,
+            Some(srtp) => srtp.open(Kind::Rtp(foretold), octets, sweep.now)?,
             None => octets.len(),
         };
         let packet: &'p [u8] = &octets[..length];
         let view = RtpView::parse(packet).map_err(|_| Refusal::Malformed)?;
         if verdict == Verdict::Candidate {
-            self.admit(from, &view)?;
+            self.admit(from, &view, sweep)?;
         }
         Ok((view, packet))
-    }
-
-    /// Latches a source: an authenticated packet is proof enough, a plain one has to be plausible.
-    fn admit(&mut self, from: SocketAddr, view: &RtpView<'_>) -> Result<(), Refusal> {
-        if self.srtp.is_none() {
-            if !self.source.is_plausible(from.ip()) {
-                return Err(Refusal::Source);
-            }
-            if self.payload_types >> view.payload_type() & 1 == 0 {
-                return Err(Refusal::Malformed);
-            }
-        }
-        self.source.latch(from);
-        Ok(())
     }
 
     /// False when nothing may be kept now.

@@ -51,6 +51,12 @@ impl StreamCounter {
         }
     }
 
+    /// Begins again, as if nothing had come; says how many packets had.
+    pub fn begin_again(&mut self) -> u64 {
+        let clock_hz = self.clock_hz as u32;
+        std::mem::replace(self, Self::new(clock_hz)).received
+    }
+
     /// Counts one packet and says what it is.
     pub fn packet(&mut self, sequence: u16, timestamp: u32, ssrc: u32, arrival_nanos: u64) -> Seen {
         let begun = self.streams.live().iter().any(|stream| stream.ssrc == ssrc);

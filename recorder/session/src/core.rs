@@ -93,10 +93,12 @@ impl Core {
         Stats { live: counts.live, pending: counts.pending, refused: self.refused, free_ports: self.ports.len() }
     }
 
-    /// Ports at which calls that a crash cut off may go on sending are handed out last. To be said after what goes on
-    /// was restored.
-    pub fn rest_ports(&mut self, ports: &BTreeSet<u16>) {
-        self.ports.rest(ports);
+    /// Ports at which calls that a crash cut off may go on sending are handed out last, and the others from anywhere on.
+    /// To be said after what goes on was restored.
+    pub fn rest_ports(&mut self, ports: &BTreeSet<u16>, entropy: &mut dyn Entropy) {
+        let mut dice = [0; 4];
+        entropy.fill(&mut dice);
+        self.ports.rest(ports, u32::from_le_bytes(dice));
     }
 
     /// No recording is live or on its way to the spool: a drained node may leave. What waits for the archive is

@@ -31,8 +31,9 @@ impl PortPool {
     }
 
     /// Puts these behind all others: calls that a crash cut off may go on sending there, and their sound must not get
-    /// into another recording.
-    pub fn rest(&mut self, ports: &BTreeSet<u16>) {
+    /// into another recording. The others begin anywhere, told by `dice`: nobody remembers which of them were used last.
+    pub fn rest(&mut self, ports: &BTreeSet<u16>, dice: u32) {
+        self.free.rotate_left(dice as usize % self.free.len().max(1));
         let (resting, ready): (Vec<u16>, Vec<u16>) = self.free.iter().partition(|port| ports.contains(port));
         self.free = ready.into_iter().chain(resting).collect();
     }
@@ -69,8 +70,20 @@ mod tests {
     fn ports_that_a_crash_left_behind_come_last_and_taken_ones_do_not_come_back() {
         let mut pool = PortPool::new(20_000..=20_009);
         assert!(pool.claim(20_004));
-        pool.rest(&BTreeSet::from([20_000, 20_004, 20_006, 40_000]));
+        pool.rest(&BTreeSet::from([20_000, 20_004, 20_006, 40_000]), 0);
         let order: Vec<u16> = std::iter::from_fn(|| pool.take()).collect();
         assert_eq!(order, [20_002, 20_008, 20_000, 20_006]);
+    }
+
+    #[test]
+    fn no_life_begins_where_the_one_before_did() {
+        let order = |dice| {
+            let mut pool = PortPool::new(20_000..=20_009);
+            pool.rest(&BTreeSet::from([20_002]), dice);
+            std::iter::from_fn(|| pool.take()).collect::<Vec<_>>()
+        };
+        assert_eq!(order(3), [20_006, 20_008, 20_000, 20_004, 20_002]);
+        assert_eq!(order(5), [20_000, 20_004, 20_006, 20_008, 20_002]);
+        PortPool::new(20_000..=20_000).rest(&BTreeSet::new(), 7);
     }
 }

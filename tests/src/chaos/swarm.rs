@@ -12,7 +12,7 @@ use std::{
 };
 
 use crypto::srtp::Suite;
-use replication::call::{self, Audio, CallReport, CallSpec, Layout, Pause, Profile, Trust};
+use replication::call::{self, Audio, CallReport, CallSpec, DialogReport, Layout, Pause, Profile, Trust};
 use signaling_core::event::Transport;
 
 use super::Seed;
@@ -38,8 +38,18 @@ pub struct Placed {
 impl Placed {
     /// Every session of it was answered with 200.
     pub fn is_set_up(&self) -> bool {
-        let dialogs = self.report.iter().flat_map(|report| &report.dialogs);
-        dialogs.clone().count() > 0 && dialogs.into_iter().all(|dialog| dialog.status == 200)
+        self.dialogs().next().is_some() && self.dialogs().all(|dialog| dialog.status == 200)
+    }
+
+    /// When all of its sessions were there, in nanoseconds since 1970. That may be seconds after its first INVITE: one that
+    /// a dead process did not answer is sent again, later each time.
+    pub fn set_up_by(&self) -> u64 {
+        self.span.0 + self.dialogs().map(|dialog| dialog.setup_ms * 1_000_000).sum::<u64>()
+    }
+
+    /// Its sessions, in the order of their INVITEs.
+    pub fn dialogs(&self) -> impl Iterator<Item = &DialogReport> {
+        self.report.iter().flat_map(|report| &report.dialogs)
     }
 
     /// Its BYEs were answered, too, and nobody else ended it.
@@ -153,8 +163,7 @@ impl Shared {
             let folder = self.folder.join(number.to_string());
             std::fs::create_dir_all(&folder).expect("a folder");
             spec.dump_sent = Some(folder.clone());
-            let what =
-                format!("{:?} {:?} {:?} srtp {}", spec.profile, spec.layout, spec.transport, spec.srtp.is_some());
+            let what = kind(&spec);
             let pauses = spec.pause.is_some();
             let began = wall_nanos();
             // A 100 and then nothing any more: RFC 3261 lets a client wait for ever, a person hangs up.
@@ -203,6 +212,15 @@ impl Shared {
         }
         spec
     }
+}
+
+/// What a call is, in words.
+fn kind(spec: &CallSpec) -> String {
+    let changes =
+        [("re-INVITE", spec.reinvite_at), ("UPDATE", spec.update_at), ("pause", spec.pause.map(|pause| pause.at))];
+    let change = changes.iter().find_map(|(name, at)| at.map(|at| format!(", {name} at {at:?}"))).unwrap_or_default();
+    let (profile, layout, transport) = (spec.profile, spec.layout, spec.transport);
+    format!("{profile:?} {layout:?} {transport:?} srtp {} for {:?}{change}", spec.srtp.is_some(), spec.duration)
 }
 
 /// The one in `data_dir` may be gone for a while when a disk loses its power.

@@ -106,7 +106,7 @@ impl Verdict {
             verdict.clerk(book, entry);
         }
         for call in placed.iter().filter(|call| call.is_set_up()) {
-            verdict.call(client, book, call, crashes);
+            verdict.call(&Ear { client, placed }, book, call, crashes);
         }
         let (code, output, errors) = node.run(&["verify"]);
         if code != 0 {
@@ -140,10 +140,9 @@ impl Verdict {
     }
 
     /// What was said in the last moment before a kill may be lost, of a call that is over by then as well.
-    fn call(&mut self, client: &Client, book: &Book, call: &Placed, crashes: &[Crash]) {
-        let dialogs = call.report.iter().flat_map(|report| &report.dialogs);
+    fn call(&mut self, ear: &Ear<'_>, book: &Book, call: &Placed, crashes: &[Crash]) {
         let mut ids = BTreeMap::new();
-        for dialog in dialogs {
+        for dialog in call.dialogs() {
             self.promised += 1;
             let found = book.of_call(&dialog.call_id);
             if found.is_empty() {
@@ -156,7 +155,7 @@ impl Verdict {
         if through.is_empty() {
             self.whole += 1;
             match (ids.len(), ids.into_iter().next()) {
-                (1, Some((id, kept))) => self.whole_call(client, id, kept, call),
+                (1, Some((id, kept))) => self.whole_call(ear, id, kept, call),
                 (count, _) => self.fault(format!("call {} ({}) has {count} recordings", call.number, call.what)),
             }
         } else {
@@ -165,13 +164,13 @@ impl Verdict {
                 if !kept.is_archived {
                     self.fault(format!("{id}: a call that a crash went through is not archived"));
                 }
-                self.crashed_call(client, (id, kept), call, &through);
+                self.crashed_call(ear, (id, kept), call, &through);
             }
         }
     }
 
     /// No crash: every frame is there.
-    fn whole_call(&mut self, client: &Client, id: &str, kept: &Kept, call: &Placed) {
+    fn whole_call(&mut self, ear: &Ear<'_>, id: &str, kept: &Kept, call: &Placed) {
         if !call.is_ok() {
             return self.fault(format!("call {} ({}): {:?}", call.number, call.what, call.report));
         }
@@ -182,7 +181,7 @@ impl Verdict {
         if let Some(gap) = kept.gaps.iter().find(|gap| !is_meant(gap) && !is_after(gap)) {
             self.fault(format!("call {} ({}), {id}: {gap:?}", call.number, call.what));
         }
-        for (side, frames) in self.compare(client, (id, kept), call) {
+        for (side, frames) in self.compare(ear, (id, kept), call) {
             if !frames.missing.is_empty() || frames.foreign > 0 {
                 self.fault(format!("call {} ({}), {id}, {side}: {frames:?}", call.number, call.what));
             }
@@ -190,26 +189,16 @@ impl Verdict {
     }
 
     /// Nothing foreign, and no more missing runs than crashes.
-    fn crashed_call(&mut self, client: &Client, recording: (&str, &Kept), call: &Placed, through: &[&Crash]) {
+    fn crashed_call(&mut self, ear: &Ear<'_>, recording: (&str, &Kept), call: &Placed, through: &[&Crash]) {
         let (id, kept) = recording;
         if !kept.is_archived || kept.packets.values().sum::<u64>() == 0 {
             return;
         }
-        for (side, frames) in self.compare(client, (id, kept), call) {
+        let story = story(recording, call, through);
+        for (side, frames) in self.compare(ear, (id, kept), call) {
             if frames.foreign > 0 || frames.runs().len() > through.len() {
-                let ms = |at: u64| at.saturating_sub(call.span.0) / 1_000_000;
-                let gaps: Vec<_> =
-                    kept.gaps.iter().map(|gap| (gap.track, ms(gap.from), ms(gap.to), &gap.cause)).collect();
-                let kills: Vec<_> =
-                    through.iter().map(|crash| [crash.killed, crash.started, crash.ready].map(ms)).collect();
-                self.fault(format!(
-                    "call {} ({}), {id}, {side}: missing frames {:?}, foreign octets {}; gaps {gaps:?}; kills {kills:?}; packets {:?}",
-                    call.number,
-                    call.what,
-                    frames.runs(),
-                    frames.foreign,
-                    kept.packets,
-                ));
+                let (runs, foreign) = (frames.runs(), frames.foreign);
+                self.fault(format!("{story}; {side}: missing frames {runs:?}, foreign octets {foreign}"));
             }
         }
         let gaps: Vec<&Gap> = kept.gaps.iter().filter(|gap| gap.cause == "crash").collect();
@@ -230,16 +219,17 @@ impl Verdict {
             }
         }
         self.resumed += usize::from(is_resumed);
-        let went_on = |crash: &&&Crash| call.span.0 + SETTLED < crash.killed && call.span.1 > crash.ready + SETTLED;
+        let went_on =
+            |crash: &&&Crash| call.set_up_by() + SETTLED < crash.killed && call.span.1 > crash.ready + SETTLED;
         if !is_resumed && call.is_set_up() && through.iter().any(|crash| went_on(&crash)) {
-            self.given_up.push(format!("call {} ({}), {id}", call.number, call.what));
+            self.given_up.push(story);
         }
     }
 
-    fn compare(&mut self, client: &Client, recording: (&str, &Kept), call: &Placed) -> Vec<(&'static str, Frames)> {
+    fn compare(&mut self, ear: &Ear<'_>, recording: (&str, &Kept), call: &Placed) -> Vec<(&'static str, Frames)> {
         let (id, kept) = recording;
-        let shown: Value = client.get(&format!("/recordings/{id}")).json();
-        let answer = client.get(&format!("/recordings/{id}/audio?format=wav"));
+        let shown: Value = ear.client.get(&format!("/recordings/{id}")).json();
+        let answer = ear.client.get(&format!("/recordings/{id}/audio?format=wav"));
         if answer.status != 200 {
             self.fault(format!("{id} cannot be heard: {}", String::from_utf8_lossy(&answer.body)));
             return Vec::new();
@@ -254,7 +244,15 @@ impl Verdict {
             let track = tracks.filter(is_its).find_map(|track| track["track"].as_u64());
             if let Some(channel) = track.and_then(|track| kept.channels.get(&track)) {
                 let channel = wav.channel((*channel).min(u64::from(wav.channels) - 1) as usize);
-                sides.push((side, Frames::compare(&call.sent(side), &channel, 0xff)));
+                let frames = Frames::compare(&call.sent(side), &channel, 0xff);
+                if frames.foreign > 0 {
+                    self.fault(format!(
+                        "{id}, {side}: {} octets are not its own; {}",
+                        frames.foreign,
+                        ear.whose(&channel)
+                    ));
+                }
+                sides.push((side, frames));
             }
         }
         sides
@@ -281,6 +279,44 @@ impl Verdict {
         let shown = self.faults.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
         assert!(self.faults.is_empty(), "{} faults, {self}:\n{shown}", self.faults.len());
     }
+}
+
+/// Who listens to the recordings, and knows everything that was said.
+struct Ear<'a> {
+    client: &'a Client,
+    placed: &'a [Placed],
+}
+
+impl Ear<'_> {
+    /// Whose sound stands in a channel.
+    fn whose(&self, channel: &[u8]) -> String {
+        let mut found = Vec::new();
+        for call in self.placed.iter().filter(|call| call.is_set_up()) {
+            for side in ["left", "right"] {
+                let frames = Frames::compare(&call.sent(side), channel, 0xff);
+                if frames.missing.len() < frames.loud {
+                    let there = frames.loud - frames.missing.len();
+                    found.push(format!("{there} frames of {side} of call {} ({})", call.number, call.what));
+                }
+            }
+        }
+        format!("it has {}", found.join(", "))
+    }
+}
+
+/// What went on in a call that a crash went through, in milliseconds since its first INVITE.
+fn story((id, kept): (&str, &Kept), call: &Placed, through: &[&Crash]) -> String {
+    let ms = |at: u64| at.saturating_sub(call.span.0) / 1_000_000;
+    let kills: Vec<_> = through.iter().map(|crash| [crash.killed, crash.started, crash.ready].map(ms)).collect();
+    let gaps: Vec<_> = kept.gaps.iter().map(|gap| (gap.track, ms(gap.from), ms(gap.to), &gap.cause)).collect();
+    let set_up: Vec<u64> = call.dialogs().map(|dialog| dialog.setup_ms).collect();
+    format!(
+        "call {} ({}), {id}: set up in {set_up:?}, over after {}; kills {kills:?}; gaps {gaps:?}; packets {:?}",
+        call.number,
+        call.what,
+        ms(call.span.1),
+        kept.packets,
+    )
 }
 
 /// A call that is so far from its beginning and its end is set up and still there (nanoseconds).

@@ -102,6 +102,37 @@ fn strangers_and_garbage_are_turned_away_and_counted() {
     assert_eq!((totals.counters.refused, totals.counters.received), (7, 2));
 }
 
+/// A client whose call was given up may go on sending, from the host that sends everything else, too.
+#[test]
+fn who_sends_from_the_offered_port_takes_the_line_over_from_who_does_not() {
+    for (is_sealed, other_ssrc) in [(false, 9), (true, 9), (false, 1)] {
+        let chunk = Duration::from_millis(if is_sealed { 5 } else { 60_000 });
+        let (rig, stray, owner) = (Rig::with(&config(|config| config.chunk = chunk)), peer(), peer());
+        let mut line = order(0);
+        line.source.port = owner.local_addr().unwrap().port();
+        let port = rig.open(line, "127.0.0.1");
+        let strays: Vec<_> = (0..3).map(|sequence| rtp(other_ssrc, 8, sequence)).collect();
+        strays.iter().for_each(|packet| assert!(stray.send_to(packet, port).is_ok()));
+        rig.until(PACKETS, 3);
+        while is_sealed && rig.chunks(track(0)) == 0 {
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        let owned: Vec<_> = (3..6).map(|sequence| rtp(1, 8, sequence)).collect();
+        owned.iter().for_each(|packet| assert!(owner.send_to(packet, port).is_ok()));
+        rig.until(PACKETS, 6);
+        stray.send_to(&rtp(other_ssrc, 8, 3), port).unwrap();
+        let (totals, packets) = rig.close(track(0));
+        // What was sealed stays, and so does what is of the same stream.
+        let stays = is_sealed || other_ssrc == 1;
+        let kept: Vec<_> = if stays { [strays, owned].concat() } else { owned };
+        assert_eq!(octets(packets), kept, "sealed: {is_sealed}, SSRC {other_ssrc}");
+        let counters = totals.counters;
+        let (changes, refused) = (u64::from(is_sealed), if stays { 1 } else { 4 });
+        assert_eq!((counters.received, counters.ssrc_changes), (kept.len() as u64, changes));
+        assert_eq!((counters.refused, counters.lost), (refused, 0));
+    }
+}
+
 #[test]
 fn random_datagrams_never_hurt() {
     let (rig, peer) = (Rig::new(), peer());
