@@ -13,11 +13,10 @@ use crate::socket::Socket;
 /// Receiver reports of one track.
 pub(crate) struct Reporter {
     ssrc: u32,
-    cname: String,
-    /// Where RTCP was heard from: symmetric RTCP (RFC 4961) goes back there.
-    heard: Option<SocketAddr>,
-    /// Where the offer wants it, until something was heard.
-    offered: Option<SocketAddr>,
+    cname: [u8; Seed::CNAME],
+    /// RTCP was heard from there: symmetric RTCP (RFC 4961) goes back. Until then it goes where the offer wants it.
+    is_heard: bool,
+    to: Option<SocketAddr>,
     protection: Protection,
     interval: Duration,
     next: Instant,
@@ -38,20 +37,26 @@ pub(crate) enum Protection {
 pub(crate) struct Seed {
     /// Our SSRC.
     pub(crate) ssrc: u32,
-    /// 96 random bits as hex (RFC 7022 4.2).
-    pub(crate) cname: String,
+    /// 96 random bits (RFC 7022 4.2).
+    pub(crate) cname: [u8; Self::CNAME],
     /// For the spread of the intervals.
     pub(crate) dice: u64,
 }
 
 impl Seed {
     pub(crate) const OCTETS: usize = 24;
+    const CNAME: usize = 12;
 
     pub(crate) fn new(entropy: [u8; Self::OCTETS]) -> Self {
         let number = |octets: &[u8]| octets.iter().fold(0, |sum: u64, octet| sum << 8 | u64::from(*octet));
-        let cname = entropy[..12].iter().map(|octet| format!("{octet:02x}")).collect();
+        let cname = std::array::from_fn(|index| entropy[index]);
         Self { ssrc: number(&entropy[12..16]) as u32, cname, dice: number(&entropy[16..]) }
     }
+}
+
+/// As it is told: hex.
+fn spelled(cname: &[u8]) -> String {
+    cname.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 impl Reporter {
@@ -59,14 +64,13 @@ impl Reporter {
         let mut dice = Dice(seed.dice | 1);
         // The first one comes at half the interval (RFC 3550 6.2).
         let next = now + dice.spread(interval / 2);
-        Self { ssrc: seed.ssrc, cname: seed.cname, heard: None, offered: None, protection, interval, next, dice }
+        Self { ssrc: seed.ssrc, cname: seed.cname, is_heard: false, to: None, protection, interval, next, dice }
     }
 
     /// The session says where RTCP goes; what was heard from an earlier place is forgotten when the source moved.
     pub(crate) fn offer(&mut self, to: Option<SocketAddr>, has_moved: bool) {
-        self.offered = to;
-        if has_moved {
-            self.heard = None;
+        if has_moved || !self.is_heard {
+            (self.to, self.is_heard) = (to, false);
         }
     }
 
@@ -82,7 +86,7 @@ impl Reporter {
 
     /// RTCP of this line was accepted from there.
     pub(crate) fn heard(&mut self, from: SocketAddr) {
-        self.heard = Some(from);
+        (self.to, self.is_heard) = (Some(from), true);
     }
 
     /// Whether a report is due; if so, when the next one is has been drawn.
@@ -97,19 +101,19 @@ impl Reporter {
     /// Sends a receiver report; whether one left.
     pub(crate) fn report(&mut self, socket: &Socket, block: Option<ReportBlock>) -> bool {
         let Some(to) = self.destination(socket) else { return false };
-        let report = rtcp::receiver_report(self.ssrc, &self.cname, block);
+        let report = rtcp::receiver_report(self.ssrc, &spelled(&self.cname), block);
         self.send(socket, report, to)
     }
 
     /// Says that we leave (RFC 3550 6.3.7); whether it left.
     pub(crate) fn bye(&mut self, socket: &Socket) -> bool {
         let Some(to) = self.destination(socket) else { return false };
-        let bye = rtcp::bye(self.ssrc, &self.cname);
+        let bye = rtcp::bye(self.ssrc, &spelled(&self.cname));
         self.send(socket, bye, to)
     }
 
     fn destination(&self, socket: &Socket) -> Option<SocketAddr> {
-        self.heard.or(self.offered).filter(|to| socket.can_reach(*to))
+        self.to.filter(|to| socket.can_reach(*to))
     }
 
     fn send(&mut self, socket: &Socket, mut octets: Vec<u8>, to: SocketAddr) -> bool {
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn a_seed_names_nobody_and_fills_everything() {
         let seed = Seed::new(std::array::from_fn(|index| index as u8));
-        assert_eq!(seed.cname, "000102030405060708090a0b");
+        assert_eq!(spelled(&seed.cname), "000102030405060708090a0b");
         assert_eq!((seed.ssrc, seed.dice), (0x0c0d_0e0f, 0x1011_1213_1415_1617));
     }
 }

@@ -13,7 +13,8 @@ use crate::{options, recvmmsg::Batch};
 /// A bound socket.
 pub(crate) struct Socket {
     socket: socket2::Socket,
-    address: SocketAddr,
+    is_ipv4: bool,
+    is_loopback: bool,
     /// Its datagrams come, or came, by the ring of its worker, under this port.
     pub(crate) line: Option<u16>,
     /// The kernel granted less memory than asked for.
@@ -34,7 +35,8 @@ impl Socket {
         let is_capped = socket.recv_buffer_size()? < buffer;
         options::stamp_arrivals(socket.as_fd())?;
         socket.bind(&SockAddr::from(address))?;
-        Ok(Self { socket, address, line: None, is_capped })
+        let (is_ipv4, is_loopback) = (address.is_ipv4(), address.ip().is_loopback());
+        Ok(Self { socket, is_ipv4, is_loopback, line: None, is_capped })
     }
 
     /// From now on datagrams that one sender sent together may come as one message: for batches, not for rings.
@@ -70,9 +72,9 @@ impl Socket {
     /// groups, port 0, the peer's own loopback.
     pub(crate) fn can_reach(&self, to: SocketAddr) -> bool {
         let broadcast = matches!(to.ip(), IpAddr::V4(v4) if v4.is_broadcast());
-        let foreign_loopback = to.ip().is_loopback() && !self.address.ip().is_loopback();
+        let foreign_loopback = to.ip().is_loopback() && !self.is_loopback;
         to.port() != 0
-            && to.is_ipv4() == self.address.is_ipv4()
+            && to.is_ipv4() == self.is_ipv4
             && !to.ip().is_unspecified()
             && !to.ip().is_multicast()
             && !broadcast

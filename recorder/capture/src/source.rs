@@ -14,7 +14,9 @@ use crate::{metrics::Refusal, sweep::Sweep, track::Track};
 /// The source of one track.
 #[derive(Debug)]
 pub(crate) struct Source {
-    offered: MediaSource,
+    /// As offered; no address is any.
+    address: Option<IpAddr>,
+    port: u16,
     latched: Option<SocketAddr>,
     /// Who latched has keys, or is where the offer says.
     is_certain: bool,
@@ -35,7 +37,8 @@ pub(crate) enum Verdict {
 
 impl Source {
     pub(crate) fn new(offered: MediaSource) -> Self {
-        Self { offered, latched: None, is_certain: false, is_moving: false }
+        let MediaSource { address, port, rtcp: _ } = offered;
+        Self { address, port, latched: None, is_certain: false, is_moving: false }
     }
 
     pub(crate) fn judge(&self, from: SocketAddr) -> Verdict {
@@ -49,13 +52,13 @@ impl Source {
 
     /// Whether it is exactly where the offer says, as far as that says anything.
     fn is_offered(&self, from: SocketAddr) -> bool {
-        from.port() == self.offered.port && self.is_plausible(from.ip())
+        from.port() == self.port && self.is_plausible(from.ip())
     }
 
     /// Whether an unauthenticated packet may latch from there. The offered port is never asked: it may be a
     /// placeholder.
     pub(crate) fn is_plausible(&self, from: IpAddr) -> bool {
-        self.offered.address.is_none_or(|offered| offered == from)
+        self.address.is_none_or(|offered| offered == from)
     }
 
     /// A packet from there was accepted, by its keys if `has_keys`; whether somebody else has to give way who was never
@@ -70,15 +73,15 @@ impl Source {
 
     /// Whether unauthenticated RTCP from there belongs to this line: it comes from another port, but the same host.
     pub(crate) fn is_host(&self, from: IpAddr) -> bool {
-        let moved = self.is_moving && self.offered.address == Some(from);
+        let moved = self.is_moving && self.address == Some(from);
         moved || self.latched.map_or_else(|| self.is_plausible(from), |latched| latched.ip() == from)
     }
 
     /// The session was renegotiated; whether the source changed.
     pub(crate) fn retune(&mut self, offered: MediaSource) -> bool {
-        let changed = (offered.address, offered.port) != (self.offered.address, self.offered.port);
+        let changed = (offered.address, offered.port) != (self.address, self.port);
         self.is_moving |= changed;
-        self.offered = offered;
+        (self.address, self.port) = (offered.address, offered.port);
         changed
     }
 }

@@ -56,6 +56,9 @@ pub(crate) struct Track {
     pub(crate) cadence: Cadence,
 }
 
+// Ten thousand of them live: a few octets more, and the heap has 256 more for each.
+const _: () = assert!(size_of::<Track>() <= 1_792);
+
 /// The negotiated payload types as a set.
 pub(crate) fn payload_types(codecs: &[Codec]) -> u128 {
     codecs.iter().fold(0, |set, codec| set | 1 << (codec.payload_type & 0x7f))

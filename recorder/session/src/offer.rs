@@ -335,7 +335,7 @@ pub(crate) fn open_order(recording: RecordingId, track: &SlotTrack, is_paused: b
         srtp_remote: track.remote.as_ref().map(remote_keys),
         srtp_local: local_keys(track),
         // With keys the handshake is behind us, even if a process before this one made it.
-        dtls: track.dtls.as_ref().filter(|_| track.remote.is_none()).map(dtls_terms),
+        dtls: track.dtls.as_deref().filter(|_| track.remote.is_none()).map(dtls_terms),
         codecs: codecs(&track.payloads),
         paused: if is_paused { Some(GapCause::Paused) } else { track.held },
         joins_late,

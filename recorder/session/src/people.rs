@@ -78,7 +78,7 @@ impl Core {
     fn merge(&mut self, id: RsId, update: Metadata, now: Timestamp) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(base) = &mut session.metadata else {
-            session.metadata = Some(update);
+            session.metadata = Some(Box::new(update));
             return;
         };
         let primary = |participant: &Participant| participant.aors.first().cloned().unwrap_or_default();

@@ -65,5 +65,5 @@ pub(crate) fn rehandshaken(track: &mut SlotTrack, line: &Line) -> Option<DtlsTer
         return None;
     }
     track.dtls.clone_from(&line.dtls);
-    line.dtls.as_ref().map(dtls_terms)
+    line.dtls.as_deref().map(dtls_terms)
 }

@@ -144,7 +144,8 @@ pub(crate) struct Session {
     #[serde(default)]
     pub(crate) snapshot: Snapshot,
     /// Merged over all documents of the session.
-    pub(crate) metadata: Option<Metadata>,
+    // By pointer, as what many calls do not have.
+    pub(crate) metadata: Option<Box<Metadata>>,
     pub(crate) lines: Vec<Slot>,
     /// What its metadata says of times, as last written down.
     pub(crate) times: ToldTimes,
@@ -209,7 +210,7 @@ pub(crate) struct SlotTrack {
     pub(crate) remote: Option<Sdes>,
     /// What a DTLS-SRTP line agreed on. The keys of its handshake stand in `remote` and `local_key` once they are there.
     #[serde(default)]
-    pub(crate) dtls: Option<Dtls>,
+    pub(crate) dtls: Option<Box<Dtls>>,
     pub(crate) payloads: Vec<Payload>,
     /// The line is inactive or on hold.
     pub(crate) held: Option<GapCause>,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use model::RecordingId;
-use storage_core::spoolfile::Segment;
+use storage_core::spoolfile::{Run, Segment};
 
 pub(super) use moves::{Group, Plan};
 use pieces::Pieces;
@@ -61,8 +61,20 @@ pub(super) struct Piece {
     pub(super) segment: u32,
     pub(super) at: u32,
     pub(super) octets: u32,
-    /// The lower half of the sum in the table: what is in it, chunk or state, is authenticated besides.
-    pub(super) sum: u16,
+    /// The lower half of the sum in the table: what is in it, chunk or state, is authenticated besides. `None` when it was
+    /// durable before anybody asked.
+    pub(super) sum: Option<u16>,
+}
+
+impl Piece {
+    pub(super) fn of(run: &Run, segment: u32, at: u64) -> Self {
+        Self { segment, at: at as u32, octets: run.octets, sum: Some(run.sum as u16) }
+    }
+
+    /// Whether they are one and the same.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.segment, self.at, self.octets) == (other.segment, other.at, other.octets)
+    }
 }
 
 #[derive(Default)]
@@ -89,6 +101,11 @@ pub(super) struct Index {
     octets: u64,
 }
 
+/// Tells what no failed sync can have taken.
+fn is_durable(segments: &BTreeMap<u32, Held>) -> impl Fn(&Piece) -> bool {
+    |piece| segments.get(&piece.segment).is_none_or(|held| !held.stored.is_doubtful(piece))
+}
+
 impl Index {
     /// Takes a segment in; it comes behind all others.
     pub(super) fn begin(&mut self, stored: Arc<Stored>) -> u32 {
@@ -109,7 +126,8 @@ impl Index {
     pub(super) fn add(&mut self, recording: RecordingId, piece: Piece) {
         self.count(piece);
         self.octets += u64::from(piece.octets);
-        self.recordings.entry(recording).or_default().pieces.push(piece);
+        let is_durable = is_durable(&self.segments);
+        self.recordings.entry(recording).or_default().pieces.push(piece, is_durable);
     }
 
     /// The state of a recording, in the place of the one before.

@@ -144,7 +144,7 @@ impl Making {
         let mut runs = runs.into_iter();
         for (group, is_written) in taken {
             let run = if is_written { runs.next() } else { None };
-            let piece = run.map(|run| Piece { segment: 0, at: at as u32, octets: run.octets, sum: run.sum as u16 });
+            let piece = run.map(|run| Piece::of(&run, 0, at));
             at += run.map_or(0, |run| u64::from(run.octets));
             self.moved.push((group, piece));
         }

@@ -110,7 +110,7 @@ impl Scanned {
                 continue;
             }
             whole = whole.max(at + u64::from(run.octets));
-            let piece = Piece { segment: handle, at: at as u32, octets: run.octets, sum: run.sum as u16 };
+            let piece = Piece::of(&run, handle, at);
             match run.kind {
                 Kind::Chunks => self.index.add(run.recording, piece),
                 Kind::State => self.index.set_state(run.recording, piece),

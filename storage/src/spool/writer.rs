@@ -259,7 +259,7 @@ impl Writer {
     fn note(&self, segment: u32, mut at: u64, end: u64, runs: &[Run]) {
         let mut index = self.shared.index();
         for run in runs {
-            let piece = Piece { segment, at: at as u32, octets: run.octets, sum: run.sum as u16 };
+            let piece = Piece::of(run, segment, at);
             match run.kind {
                 Kind::Chunks => index.add(run.recording, piece),
                 Kind::State => index.set_state(run.recording, piece),

@@ -73,7 +73,8 @@ enum Name {
 /// All calls of the last day, bounded: the one that was longest silent makes room.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    all: BTreeMap<CallNo, Call>,
+    // By pointer: numbers only grow, and the nodes of a tree that grows at its end stay half empty.
+    all: BTreeMap<CallNo, Box<Call>>,
     by_name: HashMap<Name, CallNo>,
     of_recording: HashMap<RecordingId, CallNo>,
     by_age: BTreeSet<(Timestamp, CallNo)>,
@@ -165,11 +166,11 @@ impl Calls {
     }
 
     pub(crate) fn get(&self, no: CallNo) -> Option<&Call> {
-        self.all.get(&no)
+        self.all.get(&no).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, no: CallNo) -> Option<&mut Call> {
-        self.all.get_mut(&no)
+        self.all.get_mut(&no).map(Box::as_mut)
     }
 
     /// How many there are.
@@ -212,7 +213,7 @@ impl Calls {
         }
         let no = CallNo(self.next);
         self.next += 1;
-        self.all.insert(no, Call { last_at: now, ..Call::default() });
+        self.all.insert(no, Box::new(Call { last_at: now, ..Call::default() }));
         self.by_age.insert((now, no));
         no
     }
@@ -228,7 +229,7 @@ impl Calls {
             self.of_recording.insert(*recording, no);
         }
         if let Some(call) = self.all.get_mut(&no) {
-            call.absorb(gone);
+            call.absorb(*gone);
         }
     }
 

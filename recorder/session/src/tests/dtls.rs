@@ -12,7 +12,7 @@ fn agreed(print: u8, is_client: bool, generation: &str) -> Dtls {
 
 fn offer(dtls: &Dtls) -> Offer {
     let mut offer = two(LineState::Active);
-    offer.lines.iter_mut().for_each(|line| line.dtls = Some(dtls.clone()));
+    offer.lines.iter_mut().for_each(|line| line.dtls = Some(Box::new(dtls.clone())));
     offer
 }
 

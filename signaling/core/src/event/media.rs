@@ -35,8 +35,8 @@ pub struct Line {
     pub sdes: Option<Sdes>,
     /// Our key for an SRTP line, where an offer of ours has said it already; otherwise it is the session's to make.
     pub own_key: Option<OwnKey>,
-    /// What a DTLS-SRTP line agrees on (RFC 5763); never together with `sdes`.
-    pub dtls: Option<Dtls>,
+    /// What a DTLS-SRTP line agrees on (RFC 5763); never together with `sdes`. By pointer, as what few lines have.
+    pub dtls: Option<Box<Dtls>>,
     /// Payload types in the order of preference, every one that was offered.
     pub payloads: Vec<Payload>,
 }

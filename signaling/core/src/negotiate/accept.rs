@@ -86,7 +86,7 @@ impl Reader<'_> {
                 match security {
                     Security::Clear => {}
                     Security::Sdes(sdes) => line.sdes = Some(sdes),
-                    Security::Dtls(dtls) => line.dtls = Some(dtls),
+                    Security::Dtls(dtls) => line.dtls = Some(Box::new(dtls)),
                 }
                 match self.sdp.direction(media) {
                     _ if host.is_some_and(|address| address.is_unspecified()) => LineState::Hold,
@@ -165,7 +165,7 @@ impl Reader<'_> {
     ) -> Result<Security, &'static str> {
         let Some(own) = self.policy.dtls else { return Err(DTLS) };
         let can_begin = line.address.is_some() && line.port != sdp::DISCARD_PORT;
-        let before = self.previous.and_then(|previous| previous.lines.get(at)).and_then(|line| line.dtls.as_ref());
+        let before = self.previous.and_then(|previous| previous.lines.get(at)).and_then(|line| line.dtls.as_deref());
         let ours = dtls::Ours { own, can_begin, before };
         let dtls = dtls::read(self.sdp, media, ours).map_err(|error| {
             warn(warnings, "dtls_unusable", at, Some(error.cause()));

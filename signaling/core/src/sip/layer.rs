@@ -81,7 +81,8 @@ enum Timer {
 /// All transactions of one endpoint.
 #[derive(Default)]
 pub struct Layer {
-    servers: HashMap<u64, ServerEntry>,
+    // By pointer: a table keeps the room that a flood of calls has once taken.
+    servers: HashMap<u64, Box<ServerEntry>>,
     server_keys: HashMap<String, u64>,
     merge_keys: HashMap<String, u64>,
     clients: HashMap<u64, ClientEntry>,
@@ -122,7 +123,8 @@ impl Layer {
         }
         let (method, remote, back) = (request.method.clone(), flow.remote, answer_flow(flow, &request.via));
         let request = Some(request);
-        self.servers.insert(id, ServerEntry { machine, request, method, remote, back, key, merge_key, tag });
+        let entry = ServerEntry { machine, request, method, remote, back, key, merge_key, tag };
+        self.servers.insert(id, Box::new(entry));
         Arrival::New(ServerId(id))
     }
 

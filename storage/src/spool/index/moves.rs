@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::RecordingId;
 use storage_core::spoolfile::Segment;
 
-use super::{Held, Index, Piece, Stored};
+use super::{Held, Index, Piece, Stored, is_durable};
 use crate::limits::{SPOOL_MOVE_AT_ONCE, SPOOL_SLACK_OCTETS};
 
 /// Pieces of one recording that follow each other, and become one.
@@ -80,13 +80,13 @@ impl Index {
             let piece = piece.map(|piece| Piece { segment: handle, ..piece });
             let Some(kept) = self.recordings.get_mut(&group.recording) else { continue };
             let is_there = if group.is_state {
-                let is_same = kept.state == group.pieces.first().copied();
+                let is_same = kept.state.zip(group.pieces.first()).is_some_and(|(state, piece)| state.is_same(piece));
                 if is_same {
                     kept.state = piece;
                 }
                 is_same
             } else {
-                kept.pieces.replace(&group.pieces, piece)
+                kept.pieces.replace(&group.pieces, piece, is_durable(&self.segments))
             };
             if is_there {
                 let before: u64 = group.pieces.iter().map(|piece| u64::from(piece.octets)).sum();
