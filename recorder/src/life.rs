@@ -37,3 +37,20 @@ pub(crate) fn forbid_core_dumps() {
         tracing::warn!(%error, "core dumps could not be forbidden");
     }
 }
+
+/// What was needed to prepare the ring of capture is not needed any more. Of this thread, and of those that it begins.
+pub(crate) fn give_up_capability() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let given_up = capabilities(None).and_then(|mut sets| {
+        if !sets.permitted.contains(CapabilitySet::BPF) {
+            return Ok(());
+        }
+        for set in [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable] {
+            set.remove(CapabilitySet::BPF);
+        }
+        set_capabilities(None, sets)
+    });
+    if let Err(error) = given_up {
+        tracing::warn!(%error, "CAP_BPF could not be given up");
+    }
+}

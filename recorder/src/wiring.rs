@@ -21,6 +21,7 @@ use std::{
 };
 
 use api::ports::Control;
+use capture::{Capture, Reception};
 use model::Fact;
 use ops::health::{Health, HealthServer, Phase};
 use prometheus::Registry;
@@ -95,11 +96,15 @@ pub(crate) fn serve(config: &Config) -> Result<(), Fault> {
     ops::telemetry::init(&config.log.level, config.log.json).map_err(|error| Fault::key("log.level", error))?;
     life::forbid_core_dumps();
     parts::check_sections(config)?;
+    // Before the first thread: every thread has what it had when it began.
+    let reception = Reception::prepare(&config.media);
+    life::give_up_capability();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Fault::Failed(format!("the runtime cannot start: {error}")))?;
     let background = background::runtime();
     let background = background.map_err(|error| Fault::Failed(format!("the runtime cannot start: {error}")))?;
-    let outcome = Node::start(config, &runtime, &background).and_then(|node| runtime.block_on(node.live()));
+    let outcome =
+        Node::start(config, reception, (&runtime, &background)).and_then(|node| runtime.block_on(node.live()));
     background.shutdown_timeout(Duration::from_secs(5));
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome
@@ -112,7 +117,7 @@ struct Node {
     /// After `signaling`, whose tasks run on it.
     _front: Front,
     links: Links,
-    capture: Arc<capture::Capture>,
+    capture: Arc<Capture>,
     api: Option<api::Api>,
     mailbox: Mailbox,
     session: JoinHandle<(Ledger, Unfinished)>,
@@ -123,7 +128,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(config: &Config, runtime: &Runtime, background: &Runtime) -> Result<Self, Fault> {
+    fn start(config: &Config, way: Reception, (runtime, background): (&Runtime, &Runtime)) -> Result<Self, Fault> {
         let _guard = runtime.enter();
         let registry = Registry::new();
         let disk = Disk::new(&registry);
@@ -136,7 +141,7 @@ impl Node {
         let (mailbox, letters) = Mailbox::new();
         let spool = parts::spool(config, &mailbox, &registry, &disk)?;
         let opened = Opened { config, spool: &spool, keyring: &keyring, mailbox: &mailbox, registry: &registry };
-        let Revived { core, capture, states, mut recovery } = revival::revive(&opened, &mut ledger, recovered)?;
+        let Revived { core, capture, states, mut recovery } = revival::revive(&opened, way, &mut ledger, recovered)?;
         let links = runtime.block_on(cti::start(config, &registry, &mailbox))?;
         let house = House {
             config,

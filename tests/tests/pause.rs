@@ -226,3 +226,21 @@ fn no_core_dump_is_ever_written() {
     let core = status.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
     assert!(core.split_whitespace().nth(4) == Some("0"), "{core}");
 }
+
+#[test]
+fn what_the_ring_needed_is_given_up_before_the_first_thread_begins() {
+    const CAP_BPF: u32 = 39;
+    let mut node = Node::start("");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.process().pid())).expect("threads");
+    let mut threads = 0;
+    for task in tasks {
+        let status = std::fs::read_to_string(task.expect("a thread").path().join("status")).expect("a status");
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            let held = status.lines().find_map(|line| line.strip_prefix(set)).expect("a set");
+            let held = u64::from_str_radix(held.trim(), 16).expect("hex");
+            assert_eq!(held >> CAP_BPF & 1, 0, "{status}");
+        }
+        threads += 1;
+    }
+    assert!(threads > 4, "{threads}");
+}

@@ -15,16 +15,15 @@ use thiserror::Error;
 
 use crate::{
     clock,
-    config::{Config, Receive},
+    config::Config,
     descriptors,
     handshake::{Expected, Handshakes, Queue, Word},
-    intake::Intake,
     keeping::Gate,
     limits,
     mailbox::{Mailbox, Order},
     metrics::Metrics,
     opening,
-    receive::Strategy,
+    reception::Reception,
     srtp::{self, NewKeys},
     track::Track,
     worker::{Shared, Worker},
@@ -81,31 +80,34 @@ impl Capture {
         reports: Arc<dyn Fn(Report) + Send + Sync>,
         registry: &Registry,
     ) -> Result<Self, CaptureError> {
-        Self::start_with(config, spool, reports, registry, None)
+        Self::start_with(config, Reception::prepare(config), spool, reports, registry, None)
     }
 
-    /// As [`Capture::start`], with lines secured by DTLS-SRTP: `dtls` shakes hands for them, on a thread of its own.
+    /// As [`Capture::start`], by a way to receive that was prepared before, and with lines secured by DTLS-SRTP: `dtls`
+    /// shakes hands for them, on a thread of its own.
     ///
     /// # Errors
     /// As [`Capture::start`].
     pub fn start_with(
         config: &Config,
+        mut reception: Reception,
         spool: Arc<dyn SpoolSink>,
         reports: Arc<dyn Fn(Report) + Send + Sync>,
         registry: &Registry,
         dtls: Option<Engine>,
     ) -> Result<Self, CaptureError> {
         let metrics = Metrics::register(registry)?;
-        let strategy = choose(config, &metrics);
+        raise_descriptors(config, &metrics);
+        reception.tell(&metrics);
         let fingerprint = dtls.as_ref().map(Engine::fingerprint);
         let handshakes = dtls.is_some().then(Arc::<Queue>::default);
+        let (strategy, intakes) = (reception.strategy, reception.take_intakes());
         let shared = Arc::new(Shared { config: config.clone(), spool, reports, metrics, strategy, handshakes });
         let mut capture =
             Self { shared, workers: Vec::new(), tracks: Mutex::default(), threads: Mutex::default(), fingerprint };
-        for worker in 0..config.workers {
+        for (worker, intake) in intakes.into_iter().enumerate() {
             let mailbox = Arc::new(Mailbox::default());
             let (shared, orders) = (Arc::clone(&capture.shared), Arc::clone(&mailbox));
-            let intake = intake(worker, &shared);
             let thread = thread::Builder::new()
                 .name(format!("capture-{worker}"))
                 .spawn(move || Worker::run(worker, shared, orders, intake))
@@ -288,8 +290,8 @@ impl Capture {
     }
 }
 
-/// Prepares the process for its sockets, and chooses how to receive.
-fn choose(config: &Config, metrics: &Metrics) -> Strategy {
+/// Prepares the process for its sockets.
+fn raise_descriptors(config: &Config, metrics: &Metrics) {
     let needed = 2 * config.ports.pairs() as u64 + limits::OTHER_DESCRIPTORS;
     match descriptors::raise(needed) {
         Ok(limit) => {
@@ -299,36 +301,6 @@ fn choose(config: &Config, metrics: &Metrics) -> Strategy {
             }
         }
         Err(error) => tracing::warn!(needed, %error, "RLIMIT_NOFILE cannot be read or raised"),
-    }
-    let (strategy, refused) = Strategy::choose(config.receive);
-    match refused {
-        Some(error) if config.receive == Receive::Auto => {
-            tracing::info!(%error, "no ring without CAP_BPF and Linux 5.8: sweeping, at about twice the processor time");
-        }
-        Some(error) => {
-            metrics.fell_back();
-            tracing::warn!(%error, wanted = ?config.receive, "the kernel refuses this way to receive: sweeping instead");
-        }
-        None => {}
-    }
-    metrics.receives_by(strategy);
-    tracing::info!(strategy = strategy.name(), workers = config.workers, "capture receives");
-    strategy
-}
-
-/// What comes past the sockets of a worker, where that is the way. Made here, where the capability for it is. A worker
-/// that cannot have it sweeps: a worker less would be worse.
-fn intake(worker: usize, shared: &Shared) -> Option<Box<Intake>> {
-    if shared.strategy != Strategy::Bpf {
-        return None;
-    }
-    match Intake::new(shared.config.ring_octets(), shared.strategy.slices(shared.config.sweep) as u32) {
-        Ok(intake) => Some(Box::new(intake)),
-        Err(error) => {
-            tracing::warn!(worker, %error, strategy = shared.strategy.name(), "capture worker sweeps instead");
-            shared.metrics.fell_back();
-            None
-        }
     }
 }
 

@@ -50,9 +50,10 @@ impl Source {
         }
     }
 
-    /// Whether it is exactly where the offer says, as far as that says anything.
+    /// Whether it is exactly where the offer says; where that names no usable address, on the host that was latched.
     fn is_offered(&self, from: SocketAddr) -> bool {
-        from.port() == self.port && self.is_plausible(from.ip())
+        let host = self.address.or(self.latched.map(|latched| latched.ip()));
+        from.port() == self.port && host == Some(from.ip())
     }
 
     /// Whether an unauthenticated packet may latch from there. The offered port is never asked: it may be a
@@ -149,6 +150,7 @@ mod tests {
             let mut source = Source::new(offer(address, 4000));
             source.latch(at("192.0.2.1:9"), false);
             assert_eq!(source.judge(at("192.0.2.1:4002")), Verdict::Stranger);
+            assert_eq!(source.judge(at("198.51.100.9:4000")), Verdict::Stranger);
             assert_eq!(source.judge(at("192.0.2.1:4000")), Verdict::Candidate);
             assert!(source.latch(at("192.0.2.1:4000"), false));
             assert_eq!(source.judge(at("192.0.2.1:9")), Verdict::Stranger, "there is no way back");

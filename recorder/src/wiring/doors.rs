@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use capture::Capture;
+use capture::{Capture, Reception};
 use crypto::{dtls::Engine, tls::TlsMaterial};
 use custody::{TlsPaths, self_signed};
 use ops::health::{Health, HealthServer};
@@ -42,6 +42,7 @@ pub(crate) async fn open_health(
 
 pub(crate) fn start_capture(
     config: &Config,
+    reception: Reception,
     spool: &Spool,
     mailbox: &Mailbox,
     registry: &Registry,
@@ -49,7 +50,8 @@ pub(crate) fn start_capture(
     let identity = config.media.dtls.then(custody::dtls::identity).transpose();
     let identity = identity.map_err(|error| Fault::Failed(format!("no DTLS certificate can be made: {error}")))?;
     let dtls = identity.map(Engine::new).transpose().map_err(|error| Fault::Failed(error.to_string()))?;
-    let capture = Capture::start_with(&config.media, spool.sink(), shells::reports(mailbox), registry, dtls);
+    let reports = shells::reports(mailbox);
+    let capture = Capture::start_with(&config.media, reception, spool.sink(), reports, registry, dtls);
     capture.map(Arc::new).map_err(|error| Fault::Failed(error.to_string()))
 }
 

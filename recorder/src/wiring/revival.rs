@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use capture::Capture;
+use capture::{Capture, Reception};
 use model::Order;
 use prometheus::Registry;
 use session::Core;
@@ -39,7 +39,12 @@ pub(crate) struct Revived {
 }
 
 /// Recovers, makes the facts durable, binds the ports of what goes on, and writes its states anew.
-pub(crate) fn revive(opened: &Opened<'_>, ledger: &mut Ledger, recovered: Recovered) -> Result<Revived, Fault> {
+pub(crate) fn revive(
+    opened: &Opened<'_>,
+    reception: Reception,
+    ledger: &mut Ledger,
+    recovered: Recovered,
+) -> Result<Revived, Fault> {
     let Opened { config, spool, keyring, mailbox, registry } = opened;
     let mut core = Core::new(doors::session_config(config));
     let mut means = Means { spool, keyring, entropy: &mut parts::Random, now: life::now() };
@@ -48,7 +53,7 @@ pub(crate) fn revive(opened: &Opened<'_>, ledger: &mut Ledger, recovered: Recove
     ledger
         .commit(&recovery.facts, life::now())
         .map_err(|error| Fault::Failed(format!("the ledger cannot be written: {error}")))?;
-    let capture = doors::start_capture(config, spool, mailbox, registry)?;
+    let capture = doors::start_capture(config, reception, spool, mailbox, registry)?;
     for order in std::mem::take(&mut recovery.orders) {
         if let Order::OpenTrack(open) = order {
             shells::open_track(*open, &capture, keyring, mailbox);

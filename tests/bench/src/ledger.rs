@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::failure::{Failure, Outcome};
 
 /// Sums over all tracks that are closed, which means durable in the spool.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) tracks: u64,
     /// Distinct sequence numbers.
@@ -18,6 +18,9 @@ pub(crate) struct Kept {
     /// Gaps of any cause.
     pub(crate) gaps: u64,
     pub(crate) ended: u64,
+    /// Tracks that lack something, and the counters of the one that lacks most.
+    pub(crate) lacking: u64,
+    pub(crate) worst: Value,
 }
 
 impl Kept {
@@ -45,6 +48,10 @@ impl Kept {
         self.tracks += 1;
         self.packets += count("received");
         self.lost += count("lost");
+        self.lacking += u64::from(count("lost") > 0);
+        if count("lost") > self.worst["counters"]["lost"].as_u64().unwrap_or_default() {
+            self.worst = line["fact"].clone();
+        }
         self.duplicate += count("duplicate");
         self.kernel_drops += count("kernel_drops");
         self.gaps += line["fact"]["gaps"].as_array().map_or(0, |gaps| gaps.len() as u64);

@@ -24,7 +24,7 @@ use prometheus::Registry;
 use storage_core::ports::{SealedChunk, SpoolSink};
 
 use super::RECEIVE;
-use crate::{Capture, Config, clock};
+use crate::{Capture, Config, Reception, clock};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -86,7 +86,8 @@ impl Rig {
         let (spool, registry) = (Arc::new(MemorySpool::default()), Registry::new());
         let (sender, reports) = sync_channel(1_024);
         let tell = Arc::new(move |report| sender.send(report).unwrap_or(()));
-        let capture = Capture::start_with(config, Arc::clone(&spool) as _, tell, &registry, dtls).unwrap();
+        let capture = Capture::start_with(config, Reception::prepare(config), Arc::clone(&spool) as _, tell, &registry, dtls);
+        let capture = capture.unwrap();
         let key = Arc::new(DataKey::from_entropy([9; 32]).chunk_key(track(0).recording.as_bytes()));
         Self { capture, spool, registry, reports, key }
     }

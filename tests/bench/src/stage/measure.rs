@@ -188,6 +188,9 @@ fn count(node: &mut Node, plan: &Plan, sample: &mut Sample) -> Outcome<()> {
     for dropped in ["recorder_capture_dropped_packets_total", "recorder_spool_lost_chunks_total"] {
         must(dropped, metrics.get(dropped).copied().unwrap_or_default() as u64, 0);
     }
+    if sample.kept.lost > 0 {
+        faults.push(format!("{} tracks lack packets, most of them {}", sample.kept.lacking, sample.kept.worst));
+    }
     sample.faults.append(&mut faults);
     sample.faults.extend(archived(node, plan)?);
     Ok(())
