@@ -195,7 +195,11 @@ impl Calls {
         for (name, spelled) in names {
             if call.names.len() < limits::NAMES_PER_CALL && !call.names.contains_key(&name) {
                 self.by_name.insert(name.clone(), no);
-                call.conn_ids.extend(matches!(name, Name::Conn(_)).then(|| spelled.clone()));
+                if matches!(name, Name::Conn(_)) {
+                    // Most calls have one, and thousands live: no room for four.
+                    call.conn_ids.reserve_exact(1);
+                    call.conn_ids.push(spelled.clone());
+                }
                 call.names.insert(name, spelled);
             }
         }
@@ -239,6 +243,7 @@ impl Calls {
         if call.recordings.contains(&recording) || call.recordings.len() >= limits::RECORDINGS_PER_CALL {
             return false;
         }
+        call.recordings.reserve_exact(1);
         call.recordings.push(recording);
         self.of_recording.insert(recording, no);
         true
