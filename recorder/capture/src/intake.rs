@@ -58,6 +58,8 @@ struct Line {
     taken: u32,
     /// Its socket holds what came before.
     has_past: bool,
+    /// How often its socket is still to be asked for what was on its way then.
+    asks: u8,
     /// The filter is in its place.
     is_attached: bool,
 }
@@ -127,6 +129,7 @@ impl Intake {
         }
         self.ring.attach(socket.as_fd())?;
         (line.cookie, line.has_past, line.is_attached) = (cookie, true, true);
+        line.asks = limits::RING_LATE_READS;
         socket.line = Some(port);
         Ok(true)
     }
@@ -206,10 +209,13 @@ impl Intake {
         Ok(batch.filled() - first)
     }
 
-    /// Whether the socket of a line may hold something.
+    /// Whether the socket of a line, which is to be asked after this, may hold something.
     fn asks_socket(&mut self, socket: &Socket) -> bool {
         let is_kept = self.asks > 0 || self.ring.kept() != self.kept;
-        is_kept || self.line(socket).is_none_or(|line| !line.is_attached)
+        let Some(line) = self.line(socket) else { return true };
+        let is_late = line.asks > 0;
+        line.asks = line.asks.saturating_sub(1);
+        is_kept || is_late || !line.is_attached
     }
 
     /// What came to the socket, or was left to it.

@@ -74,6 +74,10 @@ pub(crate) const RING_TURN_MS: u64 = 20;
 
 /// Octets of such a packet on the ring, with its record (172 of G.711, 10 of a tag).
 pub(crate) const RING_RECORD: usize = 264;
+/// How often a socket is read again after its line came to the ring: at once, and in the turns after that. Another core may
+/// have looked for a filter just before there was one, and be about to put a datagram into the socket: one that is not taken
+/// soon would lie there until the line closes.
+pub(crate) const RING_LATE_READS: u8 = 4;
 
 /// The smallest ring: a few of the largest records, whole pages on every machine. And the largest: what 16,384 lines bring
 /// in a sweep of 250 ms; it is there all the time.

@@ -241,6 +241,15 @@ mod tests {
         assert_eq!((counters.received, counters.lost, counters.ssrc_changes), (22, 2, 1));
     }
 
+    /// One that waited somewhere for half a minute.
+    #[test]
+    fn a_straggler_from_far_behind_disturbs_nothing() {
+        let mut counter = StreamCounter::new(8_000);
+        feed(&mut counter, (0..1).chain(2..1_448).chain(1..2).chain(1_448..1_600), 1);
+        let counters = counter.counters();
+        assert_eq!((counters.received, counters.lost, counters.duplicate), (1_600, 1, 0));
+    }
+
     #[test]
     fn a_restarted_sequence_is_no_loss() {
         let mut counter = StreamCounter::new(8_000);

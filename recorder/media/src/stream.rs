@@ -127,15 +127,24 @@ impl<T: Default> Streams<T> {
     /// Finds the place of a packet. `folded` is told of a stream that is no longer followed.
     pub(crate) fn place(&mut self, ssrc: u32, sequence: u16, folded: impl FnOnce(&Stream<T>)) -> Placed {
         self.clock += 1;
-        if !self.live.get(self.current).is_some_and(|stream| stream.owns(ssrc, sequence)) {
-            self.current = match self.live.iter().position(|stream| stream.owns(ssrc, sequence)) {
-                Some(known) => known,
-                None => self.begin(ssrc, sequence, folded),
-            };
-        }
+        self.current = match self.owner(ssrc, sequence) {
+            Some(known) => known,
+            None => self.begin(ssrc, sequence, folded),
+        };
         let stream = &mut self.live[self.current];
         stream.used = self.clock;
         stream.take(sequence)
+    }
+
+    /// The stream that a packet belongs to: of several the one that is nearest to it, for a straggler from far behind has
+    /// begun one of its own, and must not draw those of the other to it.
+    fn owner(&self, ssrc: u32, sequence: u16) -> Option<usize> {
+        if let [only] = &self.live[..] {
+            return only.owns(ssrc, sequence).then_some(0);
+        }
+        let owners = self.live.iter().enumerate().filter(|(_, stream)| stream.owns(ssrc, sequence));
+        let nearest = owners.min_by_key(|(at, stream)| (stream.distance(sequence).abs(), *at != self.current));
+        nearest.map(|(at, _)| at)
     }
 
     /// The stream of the last packet.

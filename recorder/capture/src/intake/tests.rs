@@ -88,6 +88,22 @@ fn each_line_gets_its_own_with_source_and_time() {
 }
 
 #[test]
+fn what_was_on_its_way_to_the_socket_when_its_line_came_here_is_taken_soon() {
+    let Some(mut intake) = intake() else { return };
+    let (mut ours, theirs) = socket();
+    intake.attach(&mut ours).unwrap();
+    assert_eq!(taken(&mut intake, &ours), []);
+    // As on another core: no filter yet when it was looked for, and in the queue only now.
+    bpf::detach(ours.as_fd()).unwrap();
+    theirs.send(&[1]).unwrap();
+    intake.ring.attach(ours.as_fd()).unwrap();
+    theirs.send(&[2]).unwrap();
+    assert_eq!(taken(&mut intake, &ours), [(1, 1), (2, 1)]);
+    (2..limits::RING_LATE_READS).for_each(|_| assert_eq!(taken(&mut intake, &ours), []));
+    assert!(!intake.asks_socket(&ours), "from then on the socket is left alone");
+}
+
+#[test]
 fn a_turn_takes_what_was_there_when_it_began() {
     let Some(mut intake) = intake() else { return };
     let (mut ours, theirs) = socket();
