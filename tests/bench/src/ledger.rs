@@ -10,7 +10,7 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) tracks: u64,
-    /// Distinct sequence numbers.
+    /// Packets received, repetitions included.
     pub(crate) packets: u64,
     pub(crate) lost: u64,
     pub(crate) duplicate: u64,
